@@ -1,0 +1,180 @@
+import Foundation
+import Ledger
+import Logging
+import Mailing
+import Spool
+
+/// Moves campaigns along as time and deliveries do, and keeps their receipts true.
+///
+/// Receipts are derived: whatever is lost of them is written again from the ledger at the next start.
+actor CampaignKeeper {
+    private let context: DaemonContext
+    private nonisolated let bell = Bell()
+    private var touched: Set<Int64> = []
+    private var shown: [Int64: Receipt] = [:]
+    private let wakeLanes: @Sendable () -> Void
+
+    /// Receipts are not replaced more often than this, in nanoseconds.
+    private static let pause: Int64 = 300_000_000
+    private static let closingBatch = 500
+
+    init(context: DaemonContext, wakeLanes: @escaping @Sendable () -> Void) {
+        self.context = context
+        self.wakeLanes = wakeLanes
+    }
+
+    /// Something about this campaign changed.
+    func touch(_ campaign: Int64) {
+        touched.insert(campaign)
+        bell.ring()
+    }
+
+    nonisolated func wake() { bell.ring() }
+
+    func run() async {
+        while !context.stopping.isSet {
+            context.progress.beat("campaigns", at: context.clocks.boot)
+            let next = await look()
+            let now = context.clocks.boot
+            await rest(until: now.adding(nanoseconds: CampaignKeeper.pause))
+            guard touched.isEmpty, !context.stopping.isSet else { continue }
+            let wall = context.clocks.wall.milliseconds
+            let wait = min(30_000, max(0, (next?.milliseconds ?? .max) - wall))
+            await bell.wait(until: now.adding(nanoseconds: wait * 1_000_000), clocks: context.clocks)
+        }
+        _ = await look()
+        context.progress.gone("campaigns")
+    }
+
+    private func rest(until instant: BootInstant) async {
+        while context.clocks.boot < instant, !context.stopping.isSet {
+            do {
+                try await context.clocks.sleep(until: instant)
+            } catch {
+                return
+            }
+        }
+    }
+
+    /// Looks at every open campaign once and returns when the next one changes by time alone.
+    private func look() async -> Timestamp? {
+        touched = []
+        var next: Timestamp?
+        do {
+            for standing in try await context.ledger.openCampaigns() {
+                let now = context.clocks.wall
+                let changed = try await advance(standing, now: now)
+                for moment in [changed.sendAfter, changed.expires].compactMap({ $0 }) where moment > now {
+                    next = min(next ?? moment, moment)
+                }
+                try await show(standing.number)
+            }
+        } catch {
+            context.journal.note(.error, .ledgerTrouble, "receipts cannot be brought up to date: \(error)")
+            next = context.clocks.wall.adding(seconds: 1)
+        }
+        return next
+    }
+
+    private func advance(_ standing: CampaignStanding, now: Timestamp) async throws -> CampaignStanding {
+        while true {
+            let (changed, isDone) = try await context.ledger.advance(
+                campaign: standing.number, now: now, limit: CampaignKeeper.closingBatch)
+            if changed.state != standing.state, changed.state == .running { wakeLanes() }
+            if isDone || context.stopping.isSet { return changed }
+            context.progress.beat("campaigns", at: context.clocks.boot)
+        }
+    }
+
+    /// Writes the receipt if it changed; at the end of a campaign recipients.csv before it.
+    private func show(_ number: Int64) async throws {
+        guard let summary = try await context.ledger.summary(campaign: number) else { return }
+        let receipt = receipt(summary)
+        guard let name = ReceiptName(summary.job.receipt) else { return }
+        let isOver = summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
+        if isOver {
+            try await writeRecipients(summary, to: name)
+            try context.spool.write(receipt, to: name, durable: true)
+            try await context.ledger.markReported(campaign: number)
+            shown[number] = nil
+            context.journal.note(
+                .notice, .ended, "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent",
+                ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
+        } else if shown[number] != receipt {
+            try context.spool.write(receipt, to: name)
+            shown[number] = receipt
+        }
+    }
+
+    /// The receipt of a campaign whose name is the first one of its job.
+    func refresh(job: JobID) async throws {
+        guard let number = try await context.ledger.campaignNumber(of: job),
+            let summary = try await context.ledger.summary(campaign: number),
+            let name = ReceiptName(summary.job.receipt)
+        else { return }
+        try context.spool.write(receipt(summary), to: name)
+    }
+
+    func receipt(_ summary: CampaignSummary) -> Receipt {
+        let isOver = summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
+        var receipt = Receipt(
+            job: summary.job.id.text, kind: Job.Kind.campaign.rawValue, state: state(summary, isOver: isOver))
+        receipt.acceptedAt = summary.job.acceptedAt
+        receipt.sha256 = summary.job.sha256
+        receipt.repeats = summary.job.repeats
+        receipt.warnings = summary.job.warnings
+        receipt.counts = summary.counts
+        receipt.withheld = summary.withheld
+        receipt.consent = summary.consent
+        receipt.firstSentAt = summary.firstSentAt
+        receipt.lastSentAt = summary.lastSentAt
+        receipt.pausedBecause = summary.because
+        if summary.state == .running || summary.state == .scheduled, summary.counts.queued > 0 {
+            let begin = max(summary.sendAfter ?? .init(milliseconds: 0), context.clocks.wall)
+            receipt.estimatedFinish = estimate(queued: summary.counts.queued, relays: summary.relays, from: begin)
+        }
+        return receipt
+    }
+
+    /// A state that ends a campaign shows only when nothing is open any more.
+    private func state(_ summary: CampaignSummary, isOver: Bool) -> Receipt.State {
+        switch summary.state {
+        case .planning: .planned
+        case .held: .held
+        case .scheduled: .scheduled
+        case .running: .running
+        case .paused: .paused
+        case .finished: isOver ? .finished : .running
+        case .cancelled: isOver ? .cancelled : .running
+        case .expired: isOver ? .expired : .running
+        }
+    }
+
+    /// When the queued messages will have left if these relays carried nothing else; to the full minute, so that the
+    /// receipt does not change all the time.
+    nonisolated func estimate(queued: Int, relays: [String], from begin: Timestamp) -> Timestamp {
+        let configuration = context.settings.current
+        let rate = relays.reduce(0) { $0 + (configuration.relays[$1]?.messagesPerHour ?? 0) }
+        let limited = min(max(rate, 1), configuration.messagesPerHour ?? .max)
+        let end = begin.milliseconds + Int64(queued) * 3_600_000 / Int64(limited)
+        return Timestamp(milliseconds: (end / 60_000 + 1) * 60_000)
+    }
+
+    private func writeRecipients(_ summary: CampaignSummary, to name: ReceiptName) async throws {
+        let table = try RecipientPages(spool: context.spool, name: name)
+        var after: Int64? = 0
+        while let from = after {
+            let page = try await context.ledger.recipientRecords(campaign: summary.number, after: from, limit: 1000)
+            try table.add(page.records)
+            after = page.next
+            context.progress.beat("campaigns", at: context.clocks.boot)
+        }
+        after = 0
+        while let from = after {
+            let page = try await context.ledger.setAsideRecords(campaign: summary.number, after: from, limit: 1000)
+            try table.add(page.records)
+            after = page.next
+        }
+        try table.finish()
+    }
+}

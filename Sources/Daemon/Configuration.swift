@@ -1,0 +1,69 @@
+package import Mailing
+
+/// All that the administrator decides. Read from TOML, checked, never partly in force.
+package struct Configuration: Sendable, Equatable {
+    /// A mail relay and what it may carry.
+    package struct Relay: Sendable, Equatable {
+        package var url: String
+        package var messagesPerHour: Int
+        package var username: String?
+        package var passwordCredential: String?
+        package var passwordFile: String?
+        /// Patterns of From addresses; empty for any.
+        package var senders: [AddressPattern]
+        package var certificateAuthorityFile: String?
+        /// Whether STARTTLS is required; nil for “except to loopback”.
+        package var requiresTLS: Bool?
+        package var helloName: String?
+        package var connectSeconds: Int
+        /// How long the reply to the final dot may take (RFC 5321 4.5.3.2.6: ten minutes).
+        package var finalReplySeconds: Int
+        /// An idle connection is kept this long.
+        package var idleSeconds: Int
+    }
+
+    package var spoolDirectory: String
+    package var ledgerPath: String
+    package var presetsDirectory: String
+    package var relays: [String: Relay]
+    /// A limit over all relays together, in messages an hour.
+    package var messagesPerHour: Int?
+    package var testRecipients: [AddressPattern]
+    /// 0 for never.
+    package var pauseAfterUncertain: Int
+    package var retries: RetrySchedule
+    package var bounceAddress: EmailAddress?
+    package var language: String
+    /// Somebody who was asked for consent may be asked again after so many days.
+    package var renewalDays: Int
+    package var recipientChannels: Set<UInt32>
+    package var showsAddresses: Bool
+}
+
+/// `*@domain`, `*` or a whole address.
+package struct AddressPattern: Sendable, Hashable {
+    private let domain: String?
+    private let key: String?
+
+    /// Nil if the text is no pattern.
+    package init?(_ text: String) {
+        if text == "*" {
+            (domain, key) = (nil, nil)
+        } else if text.hasPrefix("*@") {
+            guard let probe = try? AddressText.read("a" + text.dropFirst()) else { return nil }
+            (domain, key) = (probe.domain, nil)
+        } else {
+            guard let address = try? AddressText.read(text) else { return nil }
+            (domain, key) = (nil, address.key)
+        }
+    }
+
+    package init(domain: String) {
+        (self.domain, key) = (domain, nil)
+    }
+
+    package func matches(_ address: EmailAddress) -> Bool {
+        if let key { return address.key == key }
+        return domain.map { $0 == address.domain } ?? true
+    }
+}

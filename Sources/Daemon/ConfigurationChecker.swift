@@ -1,0 +1,160 @@
+import Foundation
+import Glibc
+import Mailing
+import Relay
+
+/// Turns the file as written into a configuration, collecting every mistake.
+struct ConfigurationChecker {
+    let text: String
+    let path: String
+    private(set) var mistakes: [String] = []
+
+    init(text: String, path: String) {
+        self.text = text
+        self.path = path
+    }
+
+    mutating func check(_ document: ConfigurationDocument) -> Configuration? {
+        if document.relays.isEmpty { refuse("relays", "at least one relay is needed, e.g. [relays.default]") }
+        var relays: [String: Configuration.Relay] = [:]
+        for (name, section) in document.relays.sorted(by: { $0.key < $1.key }) {
+            relays[name] = check(relay: name, section)
+        }
+        let sending = document.sending
+        if let rate = sending?.messages_per_hour { checkRate(rate, key: "sending.messages_per_hour") }
+        let pause = sending?.pause_after_uncertain ?? 20
+        if pause < 0 { refuse("sending.pause_after_uncertain", "must be 0 (never) or more") }
+        let renewal = document.consent?.renewal_days ?? 365
+        if renewal < 1 { refuse("consent.renewal_days", "must be at least 1") }
+        let configuration = Configuration(
+            spoolDirectory: absolute(document.spool.directory), ledgerPath: absolute(document.ledger.path),
+            presetsDirectory: absolute(document.presets?.directory ?? "presets"), relays: relays,
+            messagesPerHour: sending?.messages_per_hour,
+            testRecipients: patterns(sending?.test_recipients ?? [], key: "sending.test_recipients"),
+            pauseAfterUncertain: pause, retries: retries(sending), bounceAddress: bounceAddress(sending),
+            language: language(sending), renewalDays: renewal,
+            recipientChannels: channels(document.consent?.recipient_channels ?? []),
+            showsAddresses: showsAddresses(document.journal))
+        return mistakes.isEmpty ? configuration : nil
+    }
+
+    private mutating func check(
+        relay name: String, _ section: ConfigurationDocument.RelaySection
+    ) -> Configuration.Relay {
+        let key = "relays.\(name)"
+        let isName = name.utf8.count <= 64 && JobID.isValid(name) && !name.contains(".")
+        if !isName { refuse(key, "the name of a relay consists of letters, digits, - and _") }
+        checkRate(section.messages_per_hour, key: key + ".messages_per_hour")
+        if section.password_credential != nil, section.password_file != nil {
+            refuse(key + ".password_file", "give either password_credential or password_file")
+        }
+        let hasPassword = section.password_credential != nil || section.password_file != nil
+        if hasPassword != (section.username != nil) {
+            refuse(key + ".username", "username and a password (password_credential) go together")
+        }
+        for (seconds, word) in [
+            (section.connect_timeout, "connect_timeout"), (section.final_reply_timeout, "final_reply_timeout"),
+            (section.idle_timeout, "idle_timeout"),
+        ] {
+            if let seconds, !(1...3600).contains(seconds) { refuse("\(key).\(word)", "must be 1 ... 3600 seconds") }
+        }
+        if let tls = section.tls, tls != "required" { refuse(key + ".tls", "the only value is \"required\"") }
+        do throws(RelayURLError) {
+            _ = try RelayURL.parse(url: section.url)
+        } catch {
+            refuse(key + ".url", "\(error)")
+        }
+        return Configuration.Relay(
+            url: relayURL(section.url), messagesPerHour: section.messages_per_hour, username: section.username,
+            passwordCredential: section.password_credential,
+            passwordFile: section.password_file.map { absolute($0) },
+            senders: patterns(section.senders ?? [], key: key + ".senders"),
+            certificateAuthorityFile: section.ca_file.map { absolute($0) },
+            requiresTLS: section.tls == "required" ? true : nil, helloName: section.hello_name,
+            connectSeconds: section.connect_timeout ?? 60, finalReplySeconds: section.final_reply_timeout ?? 600,
+            idleSeconds: section.idle_timeout ?? 15)
+    }
+
+    /// A Maildir counts from the configuration file, as every path in it does.
+    private func relayURL(_ url: String) -> String {
+        guard url.hasPrefix("maildir:") else { return url }
+        return "maildir:" + absolute(String(url.dropFirst("maildir:".count)))
+    }
+
+    private mutating func checkRate(_ rate: Int, key: String) {
+        guard !Pacer.rates.contains(rate) else { return }
+        refuse(key, "\(rate) is not possible: messages_per_hour must be 100 ... 3000")
+    }
+
+    private mutating func retries(_ sending: ConfigurationDocument.SendingSection?) -> RetrySchedule {
+        let standard = RetrySchedule.standard
+        let delays = sending?.retry_after?.map(Int64.init) ?? standard.delays
+        let greylisting = sending?.greylisting_retry_after.map(Int64.init) ?? standard.greylistingDelay
+        guard (1...50).contains(delays.count), delays.allSatisfy({ (1...604_800).contains($0) }) else {
+            refuse("sending.retry_after", "must be a list of 1 ... 50 times in seconds, each 1 ... 604800")
+            return standard
+        }
+        guard (1...604_800).contains(greylisting) else {
+            refuse("sending.greylisting_retry_after", "must be 1 ... 604800 seconds")
+            return standard
+        }
+        return RetrySchedule(delays: delays, greylistingDelay: greylisting)
+    }
+
+    private mutating func bounceAddress(_ sending: ConfigurationDocument.SendingSection?) -> EmailAddress? {
+        guard let text = sending?.bounce_address else { return nil }
+        do throws(EmailAddress.Invalid) {
+            return try AddressText.read(text)
+        } catch {
+            refuse("sending.bounce_address", "“\(text)” is no address: \(error)")
+            return nil
+        }
+    }
+
+    private mutating func language(_ sending: ConfigurationDocument.SendingSection?) -> String {
+        let language = sending?.language ?? "en"
+        if FootText.stop[language] == nil {
+            let known = FootText.stop.keys.sorted().joined(separator: ", ")
+            refuse("sending.language", "“\(language)” is not one of \(known)")
+        }
+        return language
+    }
+
+    private mutating func patterns(_ texts: [String], key: String) -> [AddressPattern] {
+        texts.compactMap { text in
+            if let pattern = AddressPattern(text) { return pattern }
+            refuse(key, "“\(text)” is neither an address nor *@domain")
+            return nil
+        }
+    }
+
+    private mutating func channels(_ names: [String]) -> Set<UInt32> {
+        Set(
+            names.compactMap { name in
+                if let uid = UInt32(name) { return uid }
+                if let entry = getpwnam(name) { return entry.pointee.pw_uid }
+                refuse("consent.recipient_channels", "there is no user “\(name)”")
+                return nil
+            })
+    }
+
+    private mutating func showsAddresses(_ journal: ConfigurationDocument.JournalSection?) -> Bool {
+        switch journal?.addresses ?? "pseudonyms" {
+        case "pseudonyms": return false
+        case "clear": return true
+        default:
+            refuse("journal.addresses", "must be \"pseudonyms\" or \"clear\"")
+            return false
+        }
+    }
+
+    private func absolute(_ file: String) -> String {
+        if file.hasPrefix("/") { return file }
+        let base = URL(fileURLWithPath: path).deletingLastPathComponent()
+        return base.appendingPathComponent(file).standardizedFileURL.path
+    }
+
+    private mutating func refuse(_ key: String, _ sentence: String) {
+        mistakes.append("\(path):\(KeyPlaces.line(of: key, in: text)): \(key): \(sentence)")
+    }
+}

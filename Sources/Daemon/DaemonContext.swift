@@ -1,0 +1,93 @@
+import Foundation
+import Ledger
+import Logging
+import Mailing
+import Spool
+import Synchronization
+import Systemd
+
+/// What all parts of the daemon share.
+struct DaemonContext: Sendable {
+    let ledger: DeliveryLedger
+    let spool: SpoolDirectory
+    let clocks: any Clocks
+    let settings: Settings
+    let journal: DaemonJournal
+    let progress: Progress
+    let stopping: StopFlag
+}
+
+/// The configuration in force; replaced as a whole by a reload.
+final class Settings: Sendable {
+    private let state: Mutex<Configuration>
+
+    init(_ configuration: Configuration) {
+        state = Mutex(configuration)
+    }
+
+    var current: Configuration { state.withLock { $0 } }
+
+    func replace(by configuration: Configuration) {
+        state.withLock { $0 = configuration }
+    }
+}
+
+/// Whether the daemon is on its way out.
+final class StopFlag: Sendable {
+    private let state = Atomic(false)
+
+    var isSet: Bool { state.load(ordering: .acquiring) }
+
+    func set() { state.store(true, ordering: .releasing) }
+}
+
+/// What the work loops last did: feeds the watchdog and the status line.
+final class Progress: Sendable {
+    private struct State {
+        /// When each loop last showed that it lives, and how long it may be silent.
+        var beats: [String: BootInstant] = [:]
+        /// Relays that wait for the reply to a final dot.
+        var awaiting: Set<String> = []
+        /// Relays that cannot be used now, and why.
+        var trouble: [String: String] = [:]
+        var sent = 0
+    }
+
+    private let state = Mutex(State())
+
+    func beat(_ loop: String, at now: BootInstant) {
+        state.withLock { $0.beats[loop] = now }
+    }
+
+    func gone(_ loop: String) {
+        state.withLock {
+            $0.beats[loop] = nil
+            $0.trouble[loop] = nil
+        }
+    }
+
+    func awaiting(_ relay: String, _ isAwaiting: Bool) {
+        state.withLock { state in
+            if isAwaiting { state.awaiting.insert(relay) } else { state.awaiting.remove(relay) }
+        }
+    }
+
+    func trouble(_ relay: String, _ why: String?) {
+        state.withLock { $0.trouble[relay] = why }
+    }
+
+    func counted() {
+        state.withLock { $0.sent += 1 }
+    }
+
+    var isAwaitingReply: Bool { state.withLock { !$0.awaiting.isEmpty } }
+    var troubles: [String: String] { state.withLock { $0.trouble } }
+    var sent: Int { state.withLock { $0.sent } }
+
+    /// The loop that has been silent for longest.
+    func oldestBeat() -> (loop: String, at: BootInstant)? {
+        state.withLock { state in
+            state.beats.min { $0.value < $1.value }.map { ($0.key, $0.value) }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+import Dispatch
+import Foundation
+import Glibc
+import Ledger
+import Logging
+import Mailing
+import Spool
+import Synchronization
+
+/// Takes drops out of incoming/, answers each, and hands the good ones on.
+///
+/// inotify is a hint, the scan is the truth. Small jobs are done at once, so that a withdrawal overtakes an import;
+/// contacts and campaigns are worked on one after another in the order in which they came.
+actor Intake {
+    private let context: DaemonContext
+    private let library: CampaignLibrary
+    private let keeper: CampaignKeeper
+    private let wakeLanes: @Sendable () -> Void
+    private let executor = QueueExecutor(label: "campaignd.intake")
+    private nonisolated let bell = Bell()
+    private nonisolated let hints = Mutex(IncomingHints())
+    private let heavyWork: AsyncStream<AcceptedDrop>
+    private let addHeavyWork: AsyncStream<AcceptedDrop>.Continuation
+    private let ownUser = geteuid()
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// incoming/ is scanned at least this often, in nanoseconds: network file systems send no events.
+    private static let scanInterval: Int64 = 30_000_000_000
+    /// A drop that killed the daemon so often while it was read or planned is put aside.
+    static let attemptLimit = 5
+
+    /// A drop that became a job, on its way to being worked on.
+    struct AcceptedDrop: Sendable {
+        var claim: ClaimedDrop
+        var job: Job
+        var review: Review
+        var receipt: ReceiptName
+        var acceptedAt: Timestamp
+    }
+
+    /// What the review found that the work needs.
+    struct Review: Sendable {
+        var prepared: PreparedCampaign?
+        var fingerprint: String
+        var sha256: String
+        var warnings: [String]
+    }
+
+    init(
+        context: DaemonContext, library: CampaignLibrary, keeper: CampaignKeeper,
+        wakeLanes: @escaping @Sendable () -> Void
+    ) {
+        self.context = context
+        self.library = library
+        self.keeper = keeper
+        self.wakeLanes = wakeLanes
+        (heavyWork, addHeavyWork) = AsyncStream.makeStream(of: AcceptedDrop.self)
+    }
+
+    nonisolated func wake() { bell.ring() }
+
+    /// Watches and scans until the daemon stops.
+    func run() async {
+        var watch: (watcher: IncomingWatcher, source: any DispatchSourceRead)?
+        await takeUnfinished()
+        while !context.stopping.isSet {
+            context.progress.beat("intake", at: context.clocks.boot)
+            if hints.withLock({ $0.mustRearm }) {
+                watch?.source.cancel()
+                watch = nil
+                fail("incoming/ was moved or removed: restart campaignd when it is back")
+            }
+            if watch == nil { watch = arm() }
+            let next = await look()
+            await bell.wait(until: context.clocks.boot.adding(nanoseconds: next), clocks: context.clocks)
+        }
+        watch?.source.cancel()
+        addHeavyWork.finish()
+        context.progress.gone("intake")
+    }
+
+    private func arm() -> (IncomingWatcher, any DispatchSourceRead)? {
+        do {
+            let watcher = try IncomingWatcher(context.spool)
+            let source = DispatchSource.makeReadSource(
+                fileDescriptor: watcher.fileDescriptor, queue: DispatchQueue(label: "campaignd.inotify"))
+            source.setEventHandler { [weak self] in
+                guard let self else { return }
+                self.hints.withLock { hints in
+                    // The scan is the truth: a hint that cannot be read only costs the time until the next one.
+                    if (try? watcher.drain(into: &hints)) == nil { source.suspend() }
+                }
+                self.bell.ring()
+            }
+            source.resume()
+            return (watcher, source)
+        } catch {
+            fail("\(error); looking every 30 s instead")
+            return nil
+        }
+    }
+
+    /// One scan. Returns after how many nanoseconds the next one is due.
+    private func look() async -> Int64 {
+        do {
+            while !context.stopping.isSet {
+                let now = context.clocks.wall
+                let scan = try hints.withLock { try context.spool.pending(hints: &$0, now: now) }
+                for drop in scan.drops {
+                    if context.stopping.isSet { return 0 }
+                    try await take(drop)
+                }
+                guard scan.isPartial else {
+                    let (seconds, rest) = scan.nextLook?.components ?? (30, 0)
+                    return min(Intake.scanInterval, seconds * 1_000_000_000 + rest / 1_000_000_000)
+                }
+            }
+        } catch {
+            fail("\(error)")
+            return 1_000_000_000
+        }
+        return 0
+    }
+
+    /// What a crash left behind goes on as if it had just come.
+    private func takeUnfinished() async {
+        do {
+            for claim in try context.spool.claimed() where !context.stopping.isSet { try await process(claim) }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
+    private func take(_ drop: PendingDrop) async throws {
+        switch try context.spool.claim(drop) {
+        case .gone: return
+        case .claimed(let claim): try await process(claim)
+        case .unclaimable(let error):
+            var receipt = Receipt(job: nil, kind: nil, state: .rejected)
+            receipt.errors = [error]
+            let name = try reserve(drop.receiptName, owner: drop.identity)
+            try context.spool.write(receipt, to: name, durable: true)
+            try context.spool.refuse(drop)
+            context.journal.note(.notice, .rejected, "a drop was refused: \(error.message)", ["RECEIPT": name.text])
+        }
+    }
+
+    /// Reads, judges and answers one drop. Throws only for trouble of the machine; then the drop stays claimed.
+    private func process(_ claim: ClaimedDrop) async throws {
+        guard claim.attempts < Intake.attemptLimit else {
+            let message =
+                "the daemon crashed \(claim.attempts) times while it read or planned this drop; it is put aside: "
+                + "have a look at it with the journal before it is dropped again"
+            let error = JobError(pointer: nil, line: nil, column: nil, file: "\(claim.name)", message: message)
+            return try await reject(claim, errors: [error], id: nil, kind: nil)
+        }
+        let inspection = try context.spool.inspect(claim)
+        guard inspection.errors.isEmpty, let form = inspection.form, let sha256 = inspection.sha256 else {
+            return try await reject(claim, errors: inspection.errors, id: nil, kind: nil)
+        }
+        let file = form == .single ? "\(claim.name)" : "job.json"
+        switch JobReader.read(try context.spool.jobFile(of: inspection), file: file, form: form) {
+        case .failure(let found):
+            try await reject(claim, errors: found.errors, id: found.id, kind: found.kind)
+        case .success(let job):
+            if try await isKnown(job, claim: claim, sha256: sha256, file: file) { return }
+            try await begin(job, claim: claim, inspection: inspection, sha256: sha256, file: file)
+        }
+    }
+
+    /// Whether the ledger knows the job already; then the drop is answered.
+    private func isKnown(_ job: Job, claim: ClaimedDrop, sha256: String, file: String) async throws -> Bool {
+        guard let record = try await context.ledger.job(job.id) else { return false }
+        guard record.sha256 == sha256 else {
+            let message =
+                "the id “\(job.id)” was used before for other content (receipt \(record.receipt)); "
+                + "give this job an id of its own"
+            let error = JobError(pointer: "/id", line: nil, column: nil, file: file, message: message)
+            try await reject(claim, errors: [error], id: job.id.text, kind: job.kind.rawValue)
+            return true
+        }
+        if record.claim == claim.id {
+            // A crash came after the plan was committed, or while it was made.
+            guard record.isFinished else { return false }
+            report(try context.spool.accept(claim, as: job.id))
+            return true
+        }
+        let repeated = try await context.ledger.noteRepeat(job: job.id)
+        try await answerRepeat(of: repeated, claim: claim)
+        return true
+    }
+
+    private func answerRepeat(of record: JobRecord, claim: ClaimedDrop) async throws {
+        guard let first = ReceiptName(record.receipt) else { return }
+        var receipt = JobReceipts.receipt(of: record)
+        if record.kind == .campaign, let number = try await context.ledger.campaignNumber(of: record.id),
+            let summary = try await context.ledger.summary(campaign: number)
+        {
+            receipt = await keeper.receipt(summary)
+        }
+        try context.spool.write(receipt, to: first)
+        if claim.receiptName != first.text {
+            receipt.firstReceipt = first.text
+            try context.spool.write(receipt, to: try reserve(claim.receiptName, owner: claim.id))
+        }
+        report(try context.spool.discard(claim))
+        context.journal.note(
+            .info, .accepted, "job \(record.id) came again (\(record.repeats)): nothing is done twice",
+            ["CAMPAIGN": record.id.text, "RECEIPT": first.text])
+    }
+
+    private func begin(
+        _ job: Job, claim: ClaimedDrop, inspection: Inspection, sha256: String, file: String
+    ) async throws {
+        let now = context.clocks.wall
+        var judge = JobReview(
+            configuration: context.settings.current, inspection: inspection, ownUser: ownUser, now: now, file: file)
+        judge.review(job)
+        guard judge.errors.isEmpty else {
+            return try await reject(claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue)
+        }
+        let known = try await context.ledger.job(job.id)
+        let receipt = try known.flatMap { ReceiptName($0.receipt) } ?? reserve(claim.receiptName, owner: claim.id)
+        try context.spool.keep(claim, as: job.id)
+        if known == nil {
+            try await context.ledger.begin(
+                job: job, sha256: sha256, receipt: receipt.text, claim: claim.id, now: now)
+        }
+        var fingerprint = ""
+        if case .campaign(let campaign) = job {
+            fingerprint = JobReview.fingerprint(campaign, files: inspection.files)
+        }
+        let review = Review(
+            prepared: judge.prepared, fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings)
+        let accepted = AcceptedDrop(
+            claim: claim, job: job, review: review, receipt: receipt, acceptedAt: known?.acceptedAt ?? now)
+        switch job {
+        case .campaign, .contacts: addHeavyWork.yield(accepted)
+        case .consent, .control: try await work(accepted)
+        }
+    }
+
+    /// Works on contacts and campaigns until the daemon stops.
+    func runHeavyWork() async {
+        for await drop in heavyWork {
+            if context.stopping.isSet {
+                forgiveAttempt(drop.claim)
+                continue
+            }
+            do {
+                try await work(drop)
+            } catch {
+                fail("job \(drop.job.id): \(error); trying again in 5 s")
+                let waker = Task { [bell, context] in
+                    try await context.clocks.sleep(until: context.clocks.boot.adding(nanoseconds: 5_000_000_000))
+                    bell.ring()
+                }
+                _ = await waker.result
+                if !context.stopping.isSet { addHeavyWork.yield(drop) }
+            }
+            context.progress.gone("planning")
+        }
+    }
+
+    private func work(_ drop: AcceptedDrop) async throws {
+        let desk = JobDesk(
+            context: context, library: library, keeper: keeper, wakeLanes: wakeLanes)
+        do {
+            try await desk.work(drop)
+            try context.spool.planned(drop.claim)
+            report(try context.spool.accept(drop.claim, as: drop.job.id))
+        } catch let refused as Expander.Refused {
+            try await context.ledger.forget(job: drop.job.id)
+            try context.spool.removeKept(drop.job.id)
+            try await reject(
+                drop.claim, errors: refused.errors, id: drop.job.id.text, kind: drop.job.kind.rawValue,
+                name: drop.receipt)
+        } catch is Expander.Stopped {
+            forgiveAttempt(drop.claim)
+        }
+    }
+
+    /// An orderly stop is no crash.
+    private func forgiveAttempt(_ claim: ClaimedDrop) {
+        do throws(SpoolError) {
+            try context.spool.planned(claim)
+        } catch {
+            fail("\(error)")
+        }
+    }
+
+    private func reject(
+        _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, name: ReceiptName? = nil
+    ) async throws {
+        var receipt = Receipt(job: id, kind: kind, state: .rejected)
+        receipt.errors = errors
+        let name = try name ?? reserve(claim.receiptName, owner: claim.id)
+        try context.spool.write(receipt, to: name, durable: true)
+        try context.spool.reject(claim, receipt: receipt, as: name)
+        let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""
+        context.journal.note(
+            .notice, .rejected, "drop \(claim.name) is rejected: \(first)",
+            ["RECEIPT": name.text, "ERRORS": "\(errors.count)", "CAMPAIGN": id ?? "-"])
+    }
+
+    private func reserve(_ name: String, owner: String) throws -> ReceiptName {
+        try context.spool.reserveReceipt(name, owner: owner)
+    }
+
+    private func report(_ leftover: SpoolError?) {
+        if let leftover { fail("\(leftover)") }
+    }
+
+    private func fail(_ message: String) {
+        context.journal.note(.error, nil, message)
+    }
+}

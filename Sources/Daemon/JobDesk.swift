@@ -1,0 +1,109 @@
+import Ledger
+import Logging
+import Mailing
+import Spool
+
+/// Does what an accepted job asks for.
+struct JobDesk {
+    let context: DaemonContext
+    let library: CampaignLibrary
+    let keeper: CampaignKeeper
+    let wakeLanes: @Sendable () -> Void
+
+    func work(_ drop: Intake.AcceptedDrop) async throws {
+        switch drop.job {
+        case .campaign(let campaign): try await plan(campaign, drop)
+        case .contacts(let contacts): try await register(contacts, drop)
+        case .consent(let consent): try await record(consent, drop)
+        case .control(let control): try await apply(control, drop)
+        }
+    }
+
+    private func plan(_ campaign: Campaign, _ drop: Intake.AcceptedDrop) async throws {
+        guard let prepared = drop.review.prepared else {
+            throw LedgerError.conflict("campaign \(campaign.id) was not prepared")
+        }
+        var expander = Expander(
+            context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
+            fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt)
+        await library.add(prepared)
+        let (number, state) = try await expander.expand(
+            warnings: drop.review.warnings, estimate: { keeper.estimate(queued: $0, relays: $1, from: $2) })
+        wakeLanes()
+        context.journal.note(
+            .notice, .accepted, "campaign \(campaign.id) is planned and \(state.rawValue)",
+            ["CAMPAIGN": campaign.id.text, "STATE": state.rawValue, "RECEIPT": drop.receipt.text])
+        await keeper.touch(number)
+    }
+
+    private func register(_ contacts: ContactsImport, _ drop: Intake.AcceptedDrop) async throws {
+        var registrar = Registrar(
+            context: context, job: contacts, directory: context.spool.keptDirectory(of: contacts.id))
+        let (counts, _) = try await registrar.run()
+        try await answer(drop, "contacts of \(contacts.id) are registered: \(counts["rows"] ?? 0) rows")
+        // Nothing is made from an import's files any more, and they hold personal data.
+        try context.spool.removeKept(contacts.id)
+    }
+
+    private func record(_ consent: ConsentJob, _ drop: Intake.AcceptedDrop) async throws {
+        let counts = try await context.ledger.record(consent.events, job: consent.id, now: context.clocks.wall)
+        var registered = counts.statuses
+        registered["events"] = consent.events.count
+        registered["added"] = counts.added
+        registered["withoutEffect"] = counts.withoutEffect
+        try await context.ledger.finish(job: consent.id, registered: registered, warnings: drop.review.warnings)
+        try await answer(drop, "\(consent.events.count) consent events of \(consent.id) are recorded")
+    }
+
+    private func apply(_ control: ControlJob, _ drop: Intake.AcceptedDrop) async throws {
+        let because = control.reason ?? "an operator asked for it (job \(control.id))"
+        let result = try await context.ledger.control(
+            campaign: control.campaign, action: control.action, because: because, now: context.clocks.wall)
+        switch result {
+        case nil:
+            throw refusal("/campaign", "there is no campaign “\(control.campaign)”; it is the id of a campaign job")
+        case .failure(let why):
+            throw refusal("/action", why.description)
+        case .success(let state):
+            try await context.ledger.finish(job: control.id, registered: [:], warnings: drop.review.warnings)
+            if let number = try await context.ledger.campaignNumber(of: control.campaign) {
+                await keeper.touch(number)
+            }
+            wakeLanes()
+            let event: DaemonJournal.Event? = state == .paused ? .paused : nil
+            context.journal.note(
+                .notice, event, "campaign \(control.campaign) is \(state.rawValue): \(because)",
+                ["CAMPAIGN": control.campaign.text, "STATE": state.rawValue])
+            try await answer(drop, "control job \(control.id) is done")
+        }
+    }
+
+    private func refusal(_ pointer: String, _ message: String) -> Expander.Refused {
+        Expander.Refused(errors: [
+            JobError(pointer: pointer, line: nil, column: nil, file: "job.json", message: message)
+        ])
+    }
+
+    /// The receipt of a job that is over when its work is done.
+    private func answer(_ drop: Intake.AcceptedDrop, _ message: String) async throws {
+        guard let record = try await context.ledger.job(drop.job.id) else {
+            throw LedgerError.conflict("job \(drop.job.id) is gone")
+        }
+        try context.spool.write(JobReceipts.receipt(of: record), to: drop.receipt, durable: true)
+        context.journal.note(.info, .accepted, message, ["CAMPAIGN": record.id.text, "RECEIPT": drop.receipt.text])
+    }
+}
+
+/// Receipts of jobs that are over when their work is done.
+enum JobReceipts {
+    static func receipt(of record: JobRecord) -> Receipt {
+        var receipt = Receipt(
+            job: record.id.text, kind: record.kind.rawValue, state: record.isFinished ? .finished : .planned)
+        receipt.acceptedAt = record.acceptedAt
+        receipt.sha256 = record.sha256
+        receipt.repeats = record.repeats
+        receipt.warnings = record.warnings
+        receipt.registered = record.registered
+        return receipt
+    }
+}

@@ -1,0 +1,210 @@
+import Crypto
+import Foundation
+import Ledger
+import MIME
+import Mailing
+import RecipientLists
+import Spool
+
+/// Judges a job that is well formed: may this submitter do it, and can it be done here.
+struct JobReview {
+    let configuration: Configuration
+    let inspection: Inspection
+    /// The user that the daemon runs as.
+    let ownUser: UInt32
+    let now: Timestamp
+    let file: String
+    private(set) var errors: [JobError] = []
+    private(set) var warnings: [String] = []
+    private(set) var prepared: PreparedCampaign?
+
+    init(configuration: Configuration, inspection: Inspection, ownUser: UInt32, now: Timestamp, file: String) {
+        self.configuration = configuration
+        self.inspection = inspection
+        self.ownUser = ownUser
+        self.now = now
+        self.file = file
+    }
+
+    mutating func review(_ job: Job) {
+        checkPermission(job)
+        for name in job.files where !inspection.files.contains(where: { $0.path == name }) {
+            refuse("the bundle has no file “\(name)”; put it in, or take its name out", pointer: nil)
+        }
+        guard errors.isEmpty else { return }
+        switch job {
+        case .campaign(let campaign): review(campaign)
+        case .contacts(let contacts):
+            for (index, list) in contacts.lists.enumerated() {
+                check(list.file, pointer: "/lists/\(index)", consentColumn: contacts.consent?.column)
+            }
+        case .consent(let consent): review(consent)
+        case .control: break
+        }
+    }
+
+    private var isTrusted: Bool { inspection.owner == 0 || inspection.owner == ownUser }
+
+    private mutating func checkPermission(_ job: Job) {
+        if isTrusted { return }
+        switch job {
+        case .contacts: return
+        case .campaign(let campaign):
+            guard campaign.basis != .consent else { return }
+            refuse(
+                "the user \(inspection.owner) may drop campaigns on the basis “consent” only; ask the administrator",
+                pointer: "/basis")
+        case .consent(let consent):
+            if configuration.recipientChannels.contains(inspection.owner),
+                consent.events.allSatisfy({ $0.by == .recipient })
+            {
+                return
+            }
+            refuse("the user \(inspection.owner) may not record consent; ask the administrator", pointer: "/kind")
+        case .control:
+            refuse("the user \(inspection.owner) may not control campaigns; ask the administrator", pointer: "/kind")
+        }
+    }
+
+    private mutating func review(_ consent: ConsentJob) {
+        let isChannel = configuration.recipientChannels.contains(inspection.owner)
+        for (index, event) in consent.events.enumerated()
+        where event.by == .recipient && !isChannel && event.event != .withdrawn && event.event != .refused {
+            refuse(
+                "“by”: “recipient” is believed only from the users that [consent] recipient_channels names; "
+                    + "if somebody of the house records it, write “operator”", pointer: "/events/\(index)/by")
+        }
+    }
+
+    private mutating func review(_ campaign: Campaign) {
+        checkRelays(campaign)
+        if let test = campaign.test { checkTest(test, campaign) }
+        let expires = campaign.expires ?? JobReview.expires(campaign, now: now)
+        if expires <= now {
+            refuse("“expires” is in the past (\(expires)); the campaign could reach nobody", pointer: "/expires")
+        }
+        for (index, source) in campaign.recipients.enumerated() {
+            if case .list(let list) = source { check(list, pointer: "/recipients/\(index)", consentColumn: nil) }
+        }
+        do {
+            prepared = try CampaignLibrary.prepare(campaign, directory: inspection.directory)
+        } catch let error as InvalidTemplate {
+            for fault in error.errors { refuse(fault, campaign) }
+        } catch let error as TemplateError {
+            refuse(error, campaign)
+        } catch let error as CampaignLibrary.BodyError {
+            add(JobError(pointer: nil, line: nil, column: nil, file: error.file, message: error.message))
+        } catch {
+            refuse("the files of the bundle cannot be read: \(error)", pointer: nil)
+        }
+    }
+
+    private mutating func refuse(_ fault: TemplateError, _ campaign: Campaign) {
+        let content: Campaign.Content? =
+            switch fault.part {
+            case .text: campaign.text
+            case .html: campaign.html
+            default: nil
+            }
+        if case .file(let name) = content {
+            return add(
+                JobError(pointer: nil, line: fault.line, column: fault.column, file: name, message: fault.message))
+        }
+        let place = fault.line.map { " (line \($0) of it)" } ?? ""
+        refuse(fault.message + place, pointer: "/\(fault.part.rawValue)")
+    }
+
+    private mutating func checkRelays(_ campaign: Campaign) {
+        let names = JobReview.relays(campaign, configuration)
+        if names.isEmpty {
+            let known = configuration.relays.keys.sorted().joined(separator: ", ")
+            refuse("there is no relay “default”: name one or more of \(known) in “relays”", pointer: "/relays")
+        }
+        for (index, name) in names.enumerated() {
+            let pointer = campaign.relays.isEmpty ? "/relays" : "/relays/\(index)"
+            guard let relay = configuration.relays[name] else {
+                refuse("there is no relay “\(name)” in the configuration", pointer: pointer)
+                continue
+            }
+            let address = campaign.sender.address
+            guard relay.senders.isEmpty || relay.senders.contains(where: { $0.matches(address) }) else {
+                refuse(
+                    "the relay “\(name)” does not carry mail from \(address); see “senders” in its configuration",
+                    pointer: "/from/address")
+                continue
+            }
+        }
+    }
+
+    private mutating func checkTest(_ test: Campaign.Test, _ campaign: Campaign) {
+        let configured = configuration.testRecipients
+        let allowed = configured.isEmpty ? [AddressPattern(domain: campaign.sender.address.domain)] : configured
+        for (index, address) in test.recipients.enumerated()
+        where !allowed.contains(where: { $0.matches(address) }) {
+            refuse(
+                "\(address) may not get test mail; allowed is what [sending] test_recipients names, "
+                    + "by default the domain of the sender", pointer: "/test/to/\(index)")
+        }
+    }
+
+    /// Opens a list and its preset, to refuse at once what could not be read at all.
+    private mutating func check(_ list: Campaign.ListFile, pointer: String, consentColumn: String?) {
+        do {
+            let preset = try list.preset.map {
+                try Preset.load(name: $0, directory: configuration.presetsDirectory)
+            }
+            let reader = try ListReader(path: inspection.directory + "/" + list.file, preset: preset)
+            if let consentColumn, reader.column(named: consentColumn) == nil {
+                refuse(
+                    "the list “\(list.file)” has no column “\(consentColumn)”; it has "
+                        + reader.columns.prefix(20).joined(separator: ", "), pointer: "/consent/column")
+            }
+        } catch let error as ListError {
+            add(JobError(pointer: nil, line: error.line, column: nil, file: list.file, message: error.message))
+        } catch let error as PresetError {
+            refuse(error.message, pointer: pointer + "/preset")
+        } catch {
+            refuse("the list “\(list.file)” cannot be read: \(error)", pointer: pointer)
+        }
+    }
+
+    private mutating func refuse(_ message: String, pointer: String?) {
+        add(JobError(pointer: pointer, line: nil, column: nil, file: file, message: message))
+    }
+
+    private mutating func add(_ error: JobError) {
+        if errors.count < 1000 { errors.append(error) }
+    }
+
+    /// The relays among which a campaign is divided.
+    static func relays(_ campaign: Campaign, _ configuration: Configuration) -> [String] {
+        if !campaign.relays.isEmpty { return campaign.relays }
+        if configuration.relays["default"] != nil { return ["default"] }
+        return configuration.relays.count == 1 ? Array(configuration.relays.keys) : []
+    }
+
+    static func expires(_ campaign: Campaign, now: Timestamp) -> Timestamp {
+        let begin = max(campaign.sendAfter ?? now, now)
+        return campaign.expires ?? begin.adding(seconds: Campaign.defaultLifetime)
+    }
+
+    /// SHA-256 over all that a campaign says but its id: equal for a mailing that was dropped twice under two ids.
+    static func fingerprint(_ campaign: Campaign, files: [Inspection.File]) -> String {
+        var hash = SHA256()
+        func add(_ parts: String?...) {
+            for part in parts {
+                let text = part ?? "\u{0}"
+                hash.update(data: Array("\(text.utf8.count):\(text)".utf8))
+            }
+        }
+        add(campaign.purpose, campaign.basis.rawValue, campaign.justification, campaign.sender.name)
+        add(campaign.sender.address.key, campaign.replyTo?.key, campaign.reason, campaign.subject)
+        add("\(campaign.text as Any)", "\(campaign.html as Any)", campaign.attachments.joined(separator: "/"))
+        for (name, value) in campaign.defaults.sorted(by: { $0.key < $1.key }) { add(name, value) }
+        for source in campaign.recipients { add("\(source)") }
+        add("\(campaign.test as Any)", campaign.sendAfter?.rfc3339, campaign.expires?.rfc3339)
+        add(campaign.relays.joined(separator: "/"))
+        for file in files where file.path != "job.json" { add(file.path, file.sha256) }
+        return hash.finalize().map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+    }
+}

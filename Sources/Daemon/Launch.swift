@@ -1,0 +1,83 @@
+import Foundation
+import Glibc
+import Ledger
+import Logging
+import Mailing
+import ServiceLifecycle
+import Spool
+import Systemd
+import UnixSignals
+
+/// Begins the daemon: configuration, locks, ledger, recovery; then it runs until it is told to stop.
+package enum Launch {
+    /// `EX_CONFIG` of sysexits.h: the configuration or the installation must be mended first.
+    package static let configurationStatus: Int32 = 78
+    /// `EX_TEMPFAIL`: it may work later.
+    package static let temporaryStatus: Int32 = 75
+
+    /// Checks a configuration file and says what is wrong with it. Returns the exit status.
+    package static func check(configuration path: String) -> Int32 {
+        do throws(ConfigurationFile.Invalid) {
+            _ = try ConfigurationFile.load(path)
+            return 0
+        } catch {
+            complain(error.description)
+            return configurationStatus
+        }
+    }
+
+    /// Runs the daemon. Returns the exit status.
+    package static func run(configuration path: String) async -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        let clocks: SystemClocks
+        let configuration: Configuration
+        do {
+            configuration = try ConfigurationFile.load(path)
+            clocks = try SystemClocks()
+        } catch let error as ConfigurationFile.Invalid {
+            logger(clock: nil).critical("\(error.mistakes.joined(separator: "; "))")
+            return configurationStatus
+        } catch {
+            logger(clock: nil).critical("the machine's boot id cannot be read: \(error)")
+            return temporaryStatus
+        }
+        let logger = logger(clock: clocks)
+        do {
+            let daemon = try await CampaignDaemon(
+                configuration: configuration, path: path, clocks: clocks, logger: logger)
+            let group = ServiceGroup(
+                configuration: ServiceGroupConfiguration(
+                    services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)],
+                    gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+            try await group.run()
+            return 0
+        } catch let error as LedgerError {
+            logger.critical("\(error)")
+            return error.isConfiguration ? configurationStatus : temporaryStatus
+        } catch let error as RelayFactory.Unusable {
+            logger.critical("\(path): a relay cannot be used: \(error)")
+            return configurationStatus
+        } catch let error as CredentialError {
+            logger.critical("\(path): \(error)")
+            return configurationStatus
+        } catch {
+            logger.critical("\(error)")
+            return temporaryStatus
+        }
+    }
+
+    /// The lifecycle library's own remarks are of no use to an operator.
+    private static var quiet: Logger {
+        Logger(label: "campaignd.lifecycle", factory: { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    private static func logger(clock: SystemClocks?) -> Logger {
+        Logger(label: "campaignd") { _ in
+            JournalLogHandler(time: { clock?.wall.rfc3339 ?? "start" })
+        }
+    }
+
+    private static func complain(_ text: String) {
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+    }
+}

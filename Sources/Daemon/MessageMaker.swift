@@ -1,0 +1,56 @@
+import Ledger
+import MIME
+import Mailing
+
+/// Makes the message and the envelope of one delivery; the same at every attempt.
+struct MessageMaker: Sendable {
+    let key: LedgerKey
+
+    struct Made: Sendable {
+        var envelope: Envelope
+        var message: [UInt8]
+        var messageID: String
+    }
+
+    /// - Throws: `ComposeError` where this recipient's fields do not make a message.
+    func make(_ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration) throws -> Made {
+        let campaign = prepared.campaign
+        let sender = campaign.sender.address
+        let messageID = self.messageID(due, domain: sender.domain)
+        let isMailing = campaign.basis != .service
+        let language = due.fields["language"]?.lowercased() ?? configuration.language
+        let stop = FootText.stop[language] ?? FootText.stop[configuration.language] ?? ""
+        let link = "mailto:\(sender.text)?subject=unsubscribe"
+        let headers = MessageHeaders(
+            to: Mailbox(name: due.fields["name"], address: due.address.text), messageID: messageID,
+            date: due.acceptedAt.milliseconds, listID: isMailing ? listID(campaign) : nil,
+            listUnsubscribe: isMailing ? [link] : [], oneClick: false, bulk: isMailing,
+            footLines: isMailing ? [stop] : [], footLink: isMailing ? link : nil)
+        let fields = prepared.merged(due.fields, address: due.address)
+        let message = try prepared.template.compose(fields: fields, headers: headers)
+        let envelope = Envelope(
+            sender: returnPath(due, sender: sender, bounceAddress: configuration.bounceAddress), recipient: due.address)
+        return Made(envelope: envelope, message: message, messageID: messageID)
+    }
+
+    /// Derived from campaign and recipient, and told apart from the test mail to the same person.
+    func messageID(_ due: DueDelivery, domain: String) -> String {
+        let person = "\(due.job) \(due.isTest ? "test" : "mail") \(due.address.key)"
+        return key.token(for: "message-id", person, digits: 40) + "@" + domain
+    }
+
+    /// VERP with an HMAC: `local+ID.MAC@domain`, at most 64 octets before the `@`.
+    private func returnPath(_ due: DueDelivery, sender: EmailAddress, bounceAddress: EmailAddress?) -> EmailAddress {
+        let base = bounceAddress ?? sender
+        let tag = "\(due.id).\(key.token(for: "return-path", "\(due.id)", digits: 16))"
+        let local = String(base.text.dropLast(base.domain.count + 1))
+        let full = local.utf8.count + 1 + tag.utf8.count <= 64 ? "\(local)+\(tag)" : "bounce+\(tag)"
+        let text = "\(full)@\(base.domain)"
+        return EmailAddress(stored: text, key: text.lowercased())
+    }
+
+    private func listID(_ campaign: Campaign) -> String {
+        let label = campaign.purpose.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        return String(label) + "." + campaign.sender.address.domain
+    }
+}

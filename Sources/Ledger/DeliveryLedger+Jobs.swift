@@ -1,0 +1,116 @@
+import Foundation
+import GRDB
+package import Mailing
+
+/// A job as the ledger remembers it, for ever.
+package struct JobRecord: Sendable, Equatable {
+    package var id: JobID
+    package var kind: Job.Kind
+    package var sha256: String
+    /// The name under which its receipt stands.
+    package var receipt: String
+    /// Of the drop that it was accepted from: tells a crash from a repeat.
+    package var claim: String
+    package var acceptedAt: Timestamp
+    package var isFinished: Bool
+    package var repeats: Int
+    /// What became of the rows of a contacts or consent job.
+    package var registered: [String: Int]
+    package var warnings: [String]
+}
+
+extension DeliveryLedger {
+    package func job(_ id: JobID) throws(LedgerError) -> JobRecord? {
+        try read { database in
+            try Row.fetchOne(database, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id.text]).map(Self.jobRecord)
+        }
+    }
+
+    /// Jobs that were begun and not ended: what a restart goes on with.
+    package func unfinishedJobs() throws(LedgerError) -> [JobRecord] {
+        try read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM jobs WHERE finished = 0 ORDER BY accepted_at, id")
+                .map(Self.jobRecord)
+        }
+    }
+
+    /// Remembers a job before its work begins. A job of that id must not exist.
+    package func begin(
+        job: Job, sha256: String, receipt: String, claim: String, now: Timestamp
+    ) throws(LedgerError) {
+        try write { database in
+            try database.execute(
+                sql: "INSERT INTO jobs (id, kind, sha256, receipt, claim, accepted_at) VALUES (?, ?, ?, ?, ?, ?)",
+                arguments: [job.id.text, job.kind.rawValue, sha256, receipt, claim, now.milliseconds])
+        }
+    }
+
+    /// Forgets a job that was begun and then found wrong: a rejected job reserves no id.
+    package func forget(job id: JobID) throws(LedgerError) {
+        try write { database in
+            let number = try Int64.fetchOne(
+                database, sql: "SELECT number FROM campaigns WHERE job = ?", arguments: [id.text])
+            if let number { try Self.discardPlan(database, number: number) }
+            try database.execute(sql: "DELETE FROM jobs WHERE id = ? AND finished = 0", arguments: [id.text])
+        }
+    }
+
+    /// Whether a name of a receipt belongs to a job.
+    package func receiptIsTaken(_ name: String) throws(LedgerError) -> Bool {
+        try read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM jobs WHERE receipt = ?)", arguments: [name]) ?? false
+        }
+    }
+
+    /// One page of all jobs, for writing their receipts again.
+    package func jobs(after id: String, limit: Int) throws(LedgerError) -> [JobRecord] {
+        try read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM jobs WHERE id > ? AND finished = 1 ORDER BY id LIMIT ?",
+                arguments: [id, limit]
+            ).map(Self.jobRecord)
+        }
+    }
+
+    /// Marks a job of rows as done, with what became of them.
+    package func finish(
+        job id: JobID, registered: [String: Int], warnings: [String]
+    ) throws(LedgerError) {
+        try write { database in
+            try database.execute(
+                sql: "UPDATE jobs SET finished = 1, registered = ?, warnings = ? WHERE id = ?",
+                arguments: [try Self.json(registered), try Self.json(warnings), id.text])
+        }
+    }
+
+    /// Counts one more drop of the same job and returns its record.
+    package func noteRepeat(job id: JobID) throws(LedgerError) -> JobRecord {
+        try write { database in
+            let row = try Row.fetchOne(
+                database, sql: "UPDATE jobs SET repeats = repeats + 1 WHERE id = ? RETURNING *", arguments: [id.text])
+            guard let row else { throw LedgerError.conflict("there is no job \(id)") }
+            return try Self.jobRecord(row)
+        }
+    }
+
+    static func jobRecord(_ row: Row) throws -> JobRecord {
+        guard let id = JobID(row["id"]), let kind = Job.Kind(rawValue: row["kind"]) else {
+            throw LedgerError.storage(reason: "a job's row is not readable")
+        }
+        let registered: String = row["registered"]
+        let warnings: String = row["warnings"]
+        return JobRecord(
+            id: id, kind: kind, sha256: row["sha256"], receipt: row["receipt"], claim: row["claim"],
+            acceptedAt: Timestamp(milliseconds: row["accepted_at"]), isFinished: row["finished"],
+            repeats: row["repeats"],
+            registered: try JSONDecoder().decode([String: Int].self, from: Data(registered.utf8)),
+            warnings: try JSONDecoder().decode([String].self, from: Data(warnings.utf8)))
+    }
+
+    static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}

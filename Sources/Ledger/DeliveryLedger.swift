@@ -1,0 +1,145 @@
+import Foundation
+import GRDB
+import Mailing
+
+/// The durable record of everything that was asked, allowed and done: one SQLite file, one writing connection.
+///
+/// Each verb is one transaction. After a verb returned, its change survives a power cut (WAL, `synchronous=FULL`); if
+/// it threw, nothing changed. No type of SQLite shows in its interface.
+package actor DeliveryLedger {
+    package nonisolated let key: LedgerKey
+    private let executor = LedgerExecutor()
+    private let queue: DatabaseQueue
+    private let lock: LedgerLock
+    let counter: IntentCounter
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Opens the ledger, making it where there is none.
+    ///
+    /// - Parameters:
+    ///   - path: The SQLite file. Its key is `path.key`, its lock `path.lock`, its counter of intents `path.intents`.
+    package init(path: String) throws(LedgerError) {
+        let isNew = access(path, F_OK) != 0
+        lock = try LedgerLock(path: path + ".lock")
+        counter = try IntentCounter(path: path + ".intents")
+        let key = try LedgerKey.load(path: path + ".key", mayCreate: isNew)
+        self.key = key
+        do {
+            queue = try DatabaseQueue(path: path, configuration: DeliveryLedger.configuration)
+            try queue.inDatabase { database in
+                try DeliveryLedger.checkPragmas(database)
+                try DeliveryLedger.migrate(database, path: path, isNew: isNew)
+                try DeliveryLedger.checkKey(database, key: key, path: path + ".key")
+            }
+        } catch {
+            throw LedgerError.wrapping(error)
+        }
+    }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.label = "campaignd.ledger"
+        configuration.journalMode = .wal
+        configuration.busyMode = .timeout(10)
+        configuration.prepareDatabase { database in
+            try database.execute(
+                sql: """
+                    PRAGMA synchronous = FULL;
+                    PRAGMA trusted_schema = OFF;
+                    PRAGMA cell_size_check = ON;
+                    PRAGMA mmap_size = 0;
+                    PRAGMA journal_size_limit = 16777216;
+                    """)
+        }
+        return configuration
+    }
+
+    private static func checkPragmas(_ database: Database) throws {
+        let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode")
+        let synchronous = try Int.fetchOne(database, sql: "PRAGMA synchronous")
+        guard mode == "wal", synchronous == 2 else {
+            throw LedgerError.storage(
+                reason: "it must be in WAL mode with synchronous=FULL, and is in \(mode ?? "none") with "
+                    + "\(synchronous ?? -1): is it on a local file system?")
+        }
+        let verdict = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
+        guard verdict == "ok" else {
+            throw LedgerError.storage(reason: "it is damaged (\(verdict ?? "")): restore a copy, do not delete it")
+        }
+    }
+
+    private static func migrate(_ database: Database, path: String, isNew: Bool) throws {
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        let application = try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+        let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
+        guard application == LedgerSchema.applicationID || (version == 0 && isEmpty) else {
+            throw LedgerError.foreignFile(path: path)
+        }
+        guard version <= LedgerSchema.migrations.count else {
+            throw LedgerError.newerVersion(path: path, found: version, known: LedgerSchema.migrations.count)
+        }
+        for (index, migration) in LedgerSchema.migrations.enumerated().dropFirst(version) {
+            try database.inTransaction(.immediate) {
+                try database.execute(sql: migration)
+                try database.execute(sql: "PRAGMA application_id = \(LedgerSchema.applicationID)")
+                try database.execute(sql: "PRAGMA user_version = \(index + 1)")
+                return .commit
+            }
+        }
+    }
+
+    private static func checkKey(_ database: Database, key: LedgerKey, path: String) throws {
+        let known = try String.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'key'")
+        guard let known else {
+            try database.inTransaction(.immediate) {
+                try database.execute(sql: "INSERT INTO facts VALUES ('key', ?), ('intents', 0)", arguments: [key.checkValue])
+                return .commit
+            }
+            return
+        }
+        guard known == key.checkValue else { throw LedgerError.wrongKey(path: path) }
+    }
+
+    /// Runs a verb in one transaction that is durable when this returns.
+    func write<Value>(_ verb: (Database) throws -> Value) throws(LedgerError) -> Value {
+        do {
+            return try queue.writeWithoutTransaction { database in
+                var value: Value?
+                try database.inTransaction(.immediate) {
+                    value = try verb(database)
+                    return .commit
+                }
+                guard let value else { throw LedgerError.conflict("a transaction gave no result") }
+                return value
+            }
+        } catch {
+            throw LedgerError.wrapping(error)
+        }
+    }
+
+    /// Reads; on the same connection, so that it sees all that was written.
+    func read<Value>(_ question: (Database) throws -> Value) throws(LedgerError) -> Value {
+        do {
+            return try queue.inDatabase(question)
+        } catch {
+            throw LedgerError.wrapping(error)
+        }
+    }
+}
+
+/// Keeps a second daemon away from the ledger, for as long as this value lives.
+final class LedgerLock: Sendable {
+    private let descriptor: Int32
+
+    init(path: String) throws(LedgerError) {
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw .file(path: path, reason: currentError()) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw .locked(path: path)
+        }
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,57 @@
+import GRDB
+
+/// Why the ledger cannot be used, in words for the administrator.
+package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Made by a newer campaignd. Exit status 78.
+    case newerVersion(path: String, found: Int, known: Int)
+    /// Not a ledger at all. Exit status 78.
+    case foreignFile(path: String)
+    /// The key beside the ledger is not the one that it was made with. Exit status 78.
+    case wrongKey(path: String)
+    /// Another daemon works on it.
+    case locked(path: String)
+    /// A file could not be read or written.
+    case file(path: String, reason: String)
+    /// SQLite refused. Nothing was changed.
+    case storage(reason: String)
+    /// Two writers, or a fault of ours: a row is not in the state that it must be in.
+    case conflict(String)
+
+    package var description: String {
+        switch self {
+        case .newerVersion(let path, let found, let known):
+            "the ledger \(path) has version \(found), and this campaignd knows version \(known) at most: "
+                + "install the newer campaignd again"
+        case .foreignFile(let path):
+            "\(path) is an SQLite file of another program: let [ledger] path name another file"
+        case .wrongKey(let path):
+            "the key \(path) is not the one that the ledger was made with: put the right key back, "
+                + "or suppressed people would be mailed again"
+        case .locked(let path):
+            "another campaignd works on this ledger (it holds the lock \(path))"
+        case .file(let path, let reason):
+            "\(path): \(reason)"
+        case .storage(let reason):
+            "the ledger cannot be used: \(reason)"
+        case .conflict(let what):
+            "the ledger refused a change: \(what)"
+        }
+    }
+
+    /// Whether the configuration or the installation must be mended before a start makes sense.
+    package var isConfiguration: Bool {
+        switch self {
+        case .newerVersion, .foreignFile, .wrongKey: true
+        case .locked, .file, .storage, .conflict: false
+        }
+    }
+
+    static func wrapping(_ error: any Error) -> LedgerError {
+        switch error {
+        case let error as LedgerError: error
+        case let error as DatabaseError:
+            .storage(reason: "\(error.message ?? "unknown error") (SQLite \(error.extendedResultCode.rawValue))")
+        default: .storage(reason: String(describing: error))
+        }
+    }
+}

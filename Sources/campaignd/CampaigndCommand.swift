@@ -1,0 +1,26 @@
+import ArgumentParser
+import Daemon
+
+/// Arguments in, daemon out.
+@main
+struct CampaigndCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "campaignd",
+        abstract: "Sends campaigns that other programs drop into a spool directory, never a message twice.",
+        discussion: """
+            Exit status: 0 after an orderly stop, 78 for a configuration that cannot be used, 75 for trouble that may \
+            pass, 64 for wrong arguments.
+            """,
+        version: "campaignd 0.1")
+
+    @Option(help: "The configuration file.")
+    var config = "/etc/campaignd/campaignd.toml"
+
+    @Flag(help: "Check the configuration and exit.")
+    var check = false
+
+    func run() async throws {
+        let status = check ? Launch.check(configuration: config) : await Launch.run(configuration: config)
+        throw ExitCode(status)
+    }
+}
