@@ -40,11 +40,12 @@ package actor DeliveryLedger {
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.label = "campaignd.ledger"
-        configuration.journalMode = .wal
         configuration.busyMode = .timeout(10)
+        // Not by `journalMode`: that would lower `synchronous` to NORMAL afterwards, and a commit could be lost.
         configuration.prepareDatabase { database in
             try database.execute(
                 sql: """
+                    PRAGMA journal_mode = WAL;
                     PRAGMA synchronous = FULL;
                     PRAGMA trusted_schema = OFF;
                     PRAGMA cell_size_check = ON;

@@ -53,10 +53,13 @@ final class PythonSMTPServer: Sendable {
     }
 
     private static let script = """
-        import socket, ssl, sys, threading, time
+        import socket, ssl, sys, threading
         mode, certificate = sys.argv[1], sys.argv[2]
+        def note(*words):
+            sys.stdout.write(" ".join(words) + "\\n")
+            sys.stdout.flush()
         listener = socket.create_server(("127.0.0.1", 0))
-        print(listener.getsockname()[1], flush=True)
+        note(str(listener.getsockname()[1]))
         context = None
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -80,7 +83,7 @@ final class PythonSMTPServer: Sendable {
             say("220 relay.example ESMTP")
             while True:
                 command = line().decode().strip()
-                print(command, flush=True)
+                note(command)
                 verb = command.split(" ")[0].upper()
                 if verb == "EHLO":
                     offers = ["relay.example", "SIZE 50000000"]
@@ -105,14 +108,14 @@ final class PythonSMTPServer: Sendable {
                 elif verb == "DATA":
                     say("354 go on")
                     if mode == "stall-body":
-                        time.sleep(600)
+                        threading.Event().wait(600)
                     body = b""
                     while True:
                         text = line()
                         if text == b".\\r\\n":
                             break
                         body += text
-                    print("MESSAGE", body.hex(), flush=True)
+                    note("MESSAGE", body.hex())
                     if mode == "close-after-dot":
                         connection.close()
                         return
@@ -128,7 +131,7 @@ final class PythonSMTPServer: Sendable {
             try:
                 serve(plain)
             except (OSError, EOFError, ValueError) as error:
-                print("ENDED", type(error).__name__, flush=True)
+                note("ENDED", type(error).__name__)
                 plain.close()
 
         while True:
