@@ -172,18 +172,18 @@ actor Intake {
     /// Whether the ledger knows the job already; then the drop is answered.
     private func isKnown(_ job: Job, claim: ClaimedDrop, sha256: String, file: String) async throws -> Bool {
         guard let record = try await context.ledger.job(job.id) else { return false }
+        if record.claim == claim.id {
+            // A crash came after the plan was committed, or while it was made.
+            guard record.isFinished else { return false }
+            report(try context.spool.accept(claim, as: job.id))
+            return true
+        }
         guard record.sha256 == sha256 else {
             let message =
                 "the id “\(job.id)” was used before for other content (receipt \(record.receipt)); "
                 + "give this job an id of its own"
             let error = JobError(pointer: "/id", line: nil, column: nil, file: file, message: message)
             try await reject(claim, errors: [error], id: job.id.text, kind: job.kind.rawValue)
-            return true
-        }
-        if record.claim == claim.id {
-            // A crash came after the plan was committed, or while it was made.
-            guard record.isFinished else { return false }
-            report(try context.spool.accept(claim, as: job.id))
             return true
         }
         let repeated = try await context.ledger.noteRepeat(job: job.id)

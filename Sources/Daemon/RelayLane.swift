@@ -191,8 +191,9 @@ actor RelayLane {
         }
         await sleep(until: slot)
         context.progress.awaiting(name, true)
-        if overallSlot != nil { await overall.leave(writtenAt: context.clocks.boot) }
-        let ended = await connection.handOver()
+        let ended = await connection.handOver(written: { [overall] instant in
+            if overallSlot != nil { Task { await overall.leave(writtenAt: instant) } }
+        })
         context.progress.awaiting(name, false)
         await conclude(due, ended, relays: names, slot: slot)
     }
@@ -257,6 +258,9 @@ actor RelayLane {
                 try await context.ledger.conclude(
                     delivery: due.id, outcome: outcome, evidence: evidence, relays: relays,
                     bootID: context.clocks.bootID, retries: configuration.retries, now: context.clocks.wall)
+                break
+            } catch LedgerError.conflict(let what) {
+                ledgerNote("delivery \(due.id) is not as it must be; its outcome was \(outcome.word): \(what)")
                 break
             } catch {
                 if !isShut {

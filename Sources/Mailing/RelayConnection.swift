@@ -13,7 +13,10 @@ package protocol RelayConnection: Sendable {
 
     /// Writes the final dot and waits for the reply to it. To be called only after `offer` returned `armed` and the
     /// intent is durable.
-    func handOver() async -> RelayHandOver
+    ///
+    /// - Parameter written: Called once, before the reply is waited for: with the moment at which the dot was written,
+    ///   or with nil if none was.
+    func handOver(written: @Sendable (BootInstant?) -> Void) async -> RelayHandOver
 
     /// Ends the session: politely where nothing is under way, else at once and without the dot.
     func close() async

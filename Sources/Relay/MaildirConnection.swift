@@ -52,7 +52,13 @@ package final actor MaildirConnection: RelayConnection {
         return .armed
     }
 
-    package func handOver() -> RelayHandOver {
+    package func handOver(written: @Sendable (BootInstant?) -> Void = { _ in }) -> RelayHandOver {
+        let ended = deliver()
+        written(ended.writtenAt)
+        return ended
+    }
+
+    private func deliver() -> RelayHandOver {
         guard let name = offered else {
             return RelayHandOver(ending: .notWritten("no message is ready to be handed over"), writtenAt: nil)
         }

@@ -85,42 +85,71 @@ package final actor SMTPConnection: RelayConnection {
         }
     }
 
-    package func handOver() -> RelayHandOver {
-        guard isArmed, let session else {
-            return RelayHandOver(ending: .notWritten("no message is ready to be handed over"), writtenAt: nil)
+    package func handOver(written: @Sendable (BootInstant?) -> Void = { _ in }) -> RelayHandOver {
+        switch writeDot() {
+        case .failure(let ended):
+            written(ended.writtenAt)
+            return ended
+        case .success(let dot):
+            written(dot.writtenAt)
+            return awaitReply(to: dot)
         }
+    }
+
+    /// A dot on its way, and how long its reply may take.
+    private struct WrittenDot {
+        let session: CurlSession
+        let writtenAt: BootInstant
+        let deadline: BootInstant
+    }
+
+    private func writeDot() -> DotOutcome {
+        guard isArmed, let session else { return .failure(notWritten("no message is ready to be handed over")) }
         isArmed = false
         let deadline = BootClock.now(plusSeconds: settings.timeouts.body)
         if let reason = lastLook(at: session, until: deadline) {
             drop()
-            return RelayHandOver(ending: .notWritten(reason), writtenAt: nil)
+            return .failure(notWritten(reason))
         }
         guard case .write(let dot, _, let seconds) = dialogue.dot() else {
             drop()
-            return RelayHandOver(ending: .notWritten("the dialogue gave no dot to write"), writtenAt: nil)
+            return .failure(notWritten("the dialogue gave no dot to write"))
         }
         let written = write(dot: dot, on: session, until: deadline)
         guard written.failure == nil, let writtenAt = written.at else {
             drop()
             let reason = written.failure ?? "the dot was not written"
             let ending = written.at == nil ? RelayHandOver.Ending.notWritten(reason) : .silent(reason)
-            return RelayHandOver(ending: ending, writtenAt: written.at)
+            return .failure(RelayHandOver(ending: ending, writtenAt: written.at))
         }
         let replyDeadline = writtenAt.adding(nanoseconds: Int64(seconds) * 1_000_000_000)
+        return .success(WrittenDot(session: session, writtenAt: writtenAt, deadline: replyDeadline))
+    }
+
+    private enum DotOutcome {
+        case success(WrittenDot)
+        case failure(RelayHandOver)
+    }
+
+    private func notWritten(_ reason: String) -> RelayHandOver {
+        RelayHandOver(ending: .notWritten(reason), writtenAt: nil)
+    }
+
+    private func awaitReply(to dot: WrittenDot) -> RelayHandOver {
         var action = SMTPDialogue.Action.read
         while true {
             switch action {
-            case .read: action = read(from: session, until: replyDeadline)
+            case .read: action = read(from: dot.session, until: dot.deadline)
             case .answered(let reply, let connectionEnds):
                 if connectionEnds { drop() }
-                return RelayHandOver(ending: .answered(reply), writtenAt: writtenAt)
+                return RelayHandOver(ending: .answered(reply), writtenAt: dot.writtenAt)
             case .abandon(_, let reason):
                 drop()
-                return RelayHandOver(ending: .silent(reason), writtenAt: writtenAt)
+                return RelayHandOver(ending: .silent(reason), writtenAt: dot.writtenAt)
             default:
                 drop()
                 let reason = "\(settings.address) answered what was not asked"
-                return RelayHandOver(ending: .silent(reason), writtenAt: writtenAt)
+                return RelayHandOver(ending: .silent(reason), writtenAt: dot.writtenAt)
             }
         }
     }
