@@ -32,7 +32,7 @@ struct CampaignDaemon: Service {
             stopping: StopFlag())
         let recovery = try await ledger.recover()
         CampaignDaemon.report(recovery, journal)
-        for leftover in try spool.sweep() { journal.note(.warning, nil, "\(leftover)") }
+        try await CampaignDaemon.tidy(spool, ledger, clocks: clocks, journal: journal)
         board = LaneBoard()
         let library = CampaignLibrary(spool: spool)
         keeper = CampaignKeeper(context: context, wakeLanes: { [board] in board.wakeAll() })
@@ -55,6 +55,18 @@ struct CampaignDaemon: Service {
                 "the ledger is older than the counter of intents beside it: it was restored from a copy, so all "
                     + "campaigns are paused. Resume each by a control job once you know what was sent")
         }
+    }
+
+    /// Removes what earlier runs and careless submitters left behind.
+    private static func tidy(
+        _ spool: SpoolDirectory, _ ledger: DeliveryLedger, clocks: any Clocks, journal: DaemonJournal
+    ) async throws {
+        var leftovers = try spool.sweep()
+        leftovers += try spool.removeStale(now: clocks.wall).left
+        if try spool.claimed().isEmpty {
+            for id in try spool.keptJobs() where try await ledger.job(id) == nil { try spool.removeKept(id) }
+        }
+        for leftover in leftovers { journal.note(.warning, nil, "\(leftover)") }
     }
 
     func run() async throws {

@@ -81,7 +81,8 @@ actor CampaignLibrary {
         case .file(let name):
             let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/" + name))
             guard data.count <= bodyLimit else {
-                throw BodyError(file: name, message: "a body has at most \(bodyLimit) bytes, and this has \(data.count)")
+                let message = "a body has at most \(bodyLimit) bytes, and this has \(data.count)"
+                throw BodyError(file: name, message: message)
             }
             guard let text = String(data: data, encoding: .utf8) else {
                 throw BodyError(file: name, message: "a body must be UTF-8; save the file in that encoding")

@@ -22,8 +22,10 @@ struct Expander {
     /// Recipients of one campaign, all sources together.
     static let recipientLimit = 2_000_000
 
-    init(context: DaemonContext, prepared: PreparedCampaign, directory: String, fingerprint: String, accepted: Timestamp)
-    {
+    init(
+        context: DaemonContext, prepared: PreparedCampaign, directory: String, fingerprint: String,
+        accepted: Timestamp
+    ) {
         self.context = context
         self.prepared = prepared
         self.directory = directory
@@ -67,9 +69,9 @@ struct Expander {
         return try await commit(warnings: warnings, estimate: estimate)
     }
 
-    private mutating func commit(warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp) async throws -> (
-        number: Int64, state: CampaignState
-    ) {
+    private mutating func commit(
+        warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp
+    ) async throws -> (number: Int64, state: CampaignState) {
         let campaign = prepared.campaign
         let now = context.clocks.wall
         let twin = try await context.ledger.twin(
@@ -108,7 +110,9 @@ struct Expander {
     private mutating func addGroup(_ name: String, pointer: String) async throws {
         guard try await context.ledger.groupExists(name) else {
             let message = "there is no group “\(name)”: import its contacts first"
-            throw Refused(errors: [JobError(pointer: pointer, line: nil, column: nil, file: "job.json", message: message)])
+            throw Refused(errors: [
+                JobError(pointer: pointer, line: nil, column: nil, file: "job.json", message: message)
+            ])
         }
         var after: Int64 = 0
         while true {
@@ -167,7 +171,8 @@ struct Expander {
         if context.stopping.isSet { throw Stopped() }
         context.progress.beat("planning", at: context.clocks.boot)
         try await context.ledger.plan(
-            batch, campaign: number, plan: plan, isTest: false, isComplete: { [prepared] in
+            batch, campaign: number, plan: plan, isTest: false,
+            isComplete: { [prepared] in
                 prepared.isComplete($0, address: nil)
             })
         try await context.ledger.setAside(aside, campaign: number)

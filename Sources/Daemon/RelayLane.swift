@@ -302,8 +302,9 @@ actor RelayLane {
     private func withhold(_ due: DueDelivery, because error: ComposeError) async {
         do throws(LedgerError) {
             try await context.ledger.withhold(delivery: due.id, reason: .missingField)
+            let person = context.journal.shown(due.address)
             context.journal.note(
-                .notice, .delivery, "withheld: no message can be made for \(context.journal.shown(due.address)): \(error)",
+                .notice, .delivery, "withheld: no message can be made for \(person): \(error)",
                 ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": "withheld"])
             await keeper.touch(due.campaign)
         } catch {

@@ -80,7 +80,9 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         guard !bytes.isEmpty else { throw Invalid(description: "there is nothing behind the @") }
         var labels: [String] = []
         for part in bytes.split(separator: 46, omittingEmptySubsequences: false) {
-            guard !part.isEmpty else { throw Invalid(description: "the domain has an empty label (two dots in a row?)") }
+            guard !part.isEmpty else {
+                throw Invalid(description: "the domain has an empty label (two dots in a row?)")
+            }
             let label = String(decoding: part, as: UTF8.self).lowercased()
             guard let ascii = label.utf8.allSatisfy({ $0 < 128 }) ? label : Punycode.label(of: label) else {
                 throw Invalid(description: "the domain label “\(label)” cannot be written in ASCII")

@@ -104,7 +104,8 @@ package struct SMTPDialogue: Sendable {
         precondition(state == .idle, "a transaction begins on an idle connection")
         guard !parser.hasLeftover else { return abandon(.idle, "the server spoke without being asked") }
         guard !envelope.recipient.needsSMTPUTF8 || extensions.smtpUTF8 else {
-            let reply = SMTPReply(code: 553, lines: ["5.6.7 the address needs SMTPUTF8, which the relay does not offer"])
+            let text = "5.6.7 the address needs SMTPUTF8, which the relay does not offer"
+            let reply = SMTPReply(code: 553, lines: [text])
             return .refused(.recipient, reply, next: nil, seconds: 0)
         }
         self.envelope = envelope

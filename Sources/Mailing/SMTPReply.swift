@@ -128,7 +128,9 @@ package struct SMTPReplyParser: Sendable {
             throw Violation(description: "a reply line does not begin with a code")
         }
         let value = bytes[..<3].reduce(0) { $0 * 10 + Int($1 - 48) }
-        guard (200...599).contains(value) else { throw Violation(description: "the reply code \(value) does not exist") }
+        guard (200...599).contains(value) else {
+            throw Violation(description: "the reply code \(value) does not exist")
+        }
         guard code == nil || code == value else {
             throw Violation(description: "the lines of one reply have different codes")
         }
