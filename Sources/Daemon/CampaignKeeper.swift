@@ -11,6 +11,9 @@ actor CampaignKeeper {
     private let context: DaemonContext
     private nonisolated let bell = Bell()
     private var touched: Set<Int64> = []
+    /// When the next campaign changes by time alone; all are looked at then, and at least every 30 s.
+    private var nextChange: Timestamp?
+    private var nextFullLook: BootInstant?
     private var shown: [Int64: Receipt] = [:]
     private let wakeLanes: @Sendable () -> Void
 
@@ -34,15 +37,16 @@ actor CampaignKeeper {
     func run() async {
         while !context.stopping.isSet {
             context.progress.beat("campaigns", at: context.clocks.boot)
-            let next = await look()
+            await look()
             let now = context.clocks.boot
             await rest(until: now.adding(nanoseconds: CampaignKeeper.pause))
             guard touched.isEmpty, !context.stopping.isSet else { continue }
-            let wall = context.clocks.wall.milliseconds
-            let wait = min(30_000, max(0, (next?.milliseconds ?? .max) - wall))
+            let left = (nextChange?.milliseconds ?? .max) - context.clocks.wall.milliseconds
+            let wait = min(30_000, max(0, left))
             await bell.wait(until: now.adding(nanoseconds: wait * 1_000_000), clocks: context.clocks)
         }
-        _ = await look()
+        nextFullLook = nil
+        await look()
         context.progress.gone("campaigns")
     }
 
@@ -56,24 +60,31 @@ actor CampaignKeeper {
         }
     }
 
-    /// Looks at every open campaign once and returns when the next one changes by time alone.
-    private func look() async -> Timestamp? {
+    /// Looks at the campaigns that were touched, or at all open ones if it is time for that.
+    private func look() async {
+        let chosen = touched
         touched = []
-        var next: Timestamp?
+        let boot = context.clocks.boot
+        let isFull = (nextFullLook ?? boot) <= boot || (nextChange.map { $0 <= context.clocks.wall } ?? false)
+        if isFull {
+            nextFullLook = boot.adding(nanoseconds: 30_000_000_000)
+            nextChange = nil
+        }
         do {
-            for standing in try await context.ledger.openCampaigns() {
+            for standing in try await context.ledger.openCampaigns()
+            where isFull || chosen.contains(standing.number) {
                 let now = context.clocks.wall
                 let changed = try await advance(standing, now: now)
                 for moment in [changed.sendAfter, changed.expires].compactMap({ $0 }) where moment > now {
-                    next = min(next ?? moment, moment)
+                    nextChange = min(nextChange ?? moment, moment)
                 }
                 try await show(standing.number)
             }
         } catch {
             context.journal.note(.error, .ledgerTrouble, "receipts cannot be brought up to date: \(error)")
-            next = context.clocks.wall.adding(seconds: 1)
+            nextFullLook = nil
+            nextChange = context.clocks.wall.adding(seconds: 1)
         }
-        return next
     }
 
     private func advance(_ standing: CampaignStanding, now: Timestamp) async throws -> CampaignStanding {

@@ -33,6 +33,8 @@ package struct Configuration: Sendable, Equatable {
     package var pauseAfterUncertain: Int
     package var retries: RetrySchedule
     package var bounceAddress: EmailAddress?
+    /// Page for one-click unsubscribing (RFC 8058), with `{token}` where the recipient's token goes.
+    package var unsubscribeURL: String?
     package var language: String
     /// Somebody who was asked for consent may be asked again after so many days.
     package var renewalDays: Int

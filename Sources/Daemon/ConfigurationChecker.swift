@@ -32,7 +32,7 @@ struct ConfigurationChecker {
             messagesPerHour: sending?.messages_per_hour,
             testRecipients: patterns(sending?.test_recipients ?? [], key: "sending.test_recipients"),
             pauseAfterUncertain: pause, retries: retries(sending), bounceAddress: bounceAddress(sending),
-            language: language(sending), renewalDays: renewal,
+            unsubscribeURL: unsubscribeURL(sending), language: language(sending), renewalDays: renewal,
             recipientChannels: channels(document.consent?.recipient_channels ?? []),
             showsAddresses: showsAddresses(document.journal))
         return mistakes.isEmpty ? configuration : nil
@@ -109,6 +109,18 @@ struct ConfigurationChecker {
             refuse("sending.bounce_address", "“\(text)” is no address: \(error)")
             return nil
         }
+    }
+
+    private mutating func unsubscribeURL(_ sending: ConfigurationDocument.SendingSection?) -> String? {
+        guard let url = sending?.unsubscribe_url else { return nil }
+        let isUsable =
+            url.hasPrefix("https://") && url.contains("{token}") && url.utf8.allSatisfy { (33...126).contains($0) }
+        guard isUsable, url.utf8.count <= 500 else {
+            refuse(
+                "sending.unsubscribe_url", "must be an https:// address of at most 500 characters with {token} in it")
+            return nil
+        }
+        return url
     }
 
     private mutating func language(_ sending: ConfigurationDocument.SendingSection?) -> String {

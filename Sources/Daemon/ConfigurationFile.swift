@@ -92,6 +92,7 @@ struct ConfigurationDocument: Decodable {
         var greylisting_retry_after: Int?
         var bounce_address: String?
         var language: String?
+        var unsubscribe_url: String?
     }
 
     struct ConsentSection: Decodable {

@@ -36,6 +36,7 @@ struct DaemonJournal: Sendable {
         var metadata: Logger.Metadata = [:]
         for (name, value) in fields { metadata[name] = .string(value) }
         if let event { metadata["MESSAGE_ID"] = .string(event.rawValue) }
+        let message = settings.current.showsAddresses ? message : masked(message)
         logger.log(level: level, "\(message)", metadata: metadata, file: file, function: function, line: line)
     }
 
@@ -55,6 +56,28 @@ struct DaemonJournal: Sendable {
             }
         let event: Event = outcome == .uncertain ? .uncertain : .delivery
         note(level, event, "\(outcome.word): \(shown(due.address)) by \(relay): \(detail)", fields)
+    }
+
+    /// A text with each address in it, such as a server's reply may hold, replaced by its pseudonym.
+    func masked(_ text: String) -> String {
+        guard text.contains("@") else { return text }
+        let edges: Set<Character> = [" ", "<", ">", "(", ")", "“", "”", "\"", ",", ";", ":", "[", "]"]
+        var result = ""
+        var word = ""
+        func close() {
+            if let address = try? AddressText.read(word) { result += shown(address) } else { result += word }
+            word = ""
+        }
+        for character in text {
+            if edges.contains(character) {
+                close()
+                result.append(character)
+            } else {
+                word.append(character)
+            }
+        }
+        close()
+        return result
     }
 
     /// An address as the journal may show it: a pseudonym that is the same each time, unless configured otherwise.

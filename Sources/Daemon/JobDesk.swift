@@ -61,6 +61,11 @@ struct JobDesk {
             campaign: control.campaign, action: control.action, because: because, now: context.clocks.wall)
         switch result {
         case nil:
+            if try await context.ledger.job(control.campaign) != nil {
+                throw refusal(
+                    "/campaign",
+                    "“\(control.campaign)” is still being planned, or is no campaign; try again in a moment")
+            }
             throw refusal("/campaign", "there is no campaign “\(control.campaign)”; it is the id of a campaign job")
         case .failure(let why):
             throw refusal("/action", why.description)

@@ -1,3 +1,4 @@
+import Foundation
 import Ledger
 import MIME
 import Mailing
@@ -20,13 +21,17 @@ struct MessageMaker: Sendable {
         let isMailing = campaign.basis != .service
         let language = due.fields["language"]?.lowercased() ?? configuration.language
         let stop = FootText.stop[language] ?? FootText.stop[configuration.language] ?? ""
-        let link = "mailto:\(sender.text)?subject=unsubscribe"
+        let mailto = "mailto:\(sender.text)?subject=unsubscribe"
+        let page = configuration.unsubscribeURL?.replacingOccurrences(of: "{token}", with: tag(due))
         let headers = MessageHeaders(
             to: Mailbox(name: due.fields["name"], address: due.address.text), messageID: messageID,
             date: due.acceptedAt.milliseconds, listID: isMailing ? listID(campaign) : nil,
-            listUnsubscribe: isMailing ? [link] : [], oneClick: false, bulk: isMailing,
-            footLines: isMailing ? [stop] : [], footLink: isMailing ? link : nil)
-        let fields = prepared.merged(due.fields, address: due.address)
+            listUnsubscribe: isMailing ? [page, mailto].compactMap { $0 } : [], oneClick: isMailing && page != nil,
+            bulk: isMailing, footLines: isMailing ? [stop] : [], footLink: isMailing ? page ?? mailto : nil)
+        var fields = prepared.merged(due.fields, address: due.address)
+        if due.isTest {
+            for name in prepared.template.missing(in: fields) { fields[name] = "[\(name)]" }
+        }
         let message = try prepared.template.compose(fields: fields, headers: headers)
         let envelope = Envelope(
             sender: returnPath(due, sender: sender, bounceAddress: configuration.bounceAddress), recipient: due.address)
@@ -42,11 +47,16 @@ struct MessageMaker: Sendable {
     /// VERP with an HMAC: `local+ID.MAC@domain`, at most 64 octets before the `@`.
     private func returnPath(_ due: DueDelivery, sender: EmailAddress, bounceAddress: EmailAddress?) -> EmailAddress {
         let base = bounceAddress ?? sender
-        let tag = "\(due.id).\(key.token(for: "return-path", "\(due.id)", digits: 16))"
+        let tag = tag(due)
         let local = String(base.text.dropLast(base.domain.count + 1))
         let full = local.utf8.count + 1 + tag.utf8.count <= 64 ? "\(local)+\(tag)" : "bounce+\(tag)"
         let text = "\(full)@\(base.domain)"
         return EmailAddress(stored: text, key: text.lowercased())
+    }
+
+    /// Names the delivery so that nobody can forge it: for what comes back, and for the unsubscribe page.
+    private func tag(_ due: DueDelivery) -> String {
+        "\(due.id).\(key.token(for: "return-path", "\(due.id)", digits: 16))"
     }
 
     private func listID(_ campaign: Campaign) -> String {

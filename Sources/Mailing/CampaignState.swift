@@ -45,6 +45,7 @@ package struct ControlRefusal: Error, Hashable, Sendable, CustomStringConvertibl
             case .approve: "only a held campaign waits for approval"
             case .pause: "only a scheduled or running campaign can be paused"
             case .resume: "only a paused campaign can be resumed"
+            case .cancel where state == .planning: "its plan is being made; send the job again in a moment"
             case .cancel: "it has ended already"
             }
         return "the campaign is \(state.rawValue): \(hint)"

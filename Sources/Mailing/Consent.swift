@@ -51,7 +51,7 @@ package struct ConsentEvent: Hashable, Sendable {
 /// refusal only if it is the recipient's own act.
 package struct ConsentStanding: Hashable, Sendable {
     package private(set) var status: ConsentStatus
-    /// When the refusal in force reached the ledger; nil unless the status is refused.
+    /// When the latest refusal in force reached the ledger; nil unless the status is refused.
     package private(set) var refusedSince: Timestamp?
 
     package static let none = ConsentStanding(status: .notAsked, refusedSince: nil)
@@ -67,13 +67,11 @@ package struct ConsentStanding: Hashable, Sendable {
     /// The event belongs in the chain either way: what was claimed, and had no effect, is part of the history.
     @discardableResult
     package mutating func apply(_ event: ConsentEvent) -> Bool {
-        let before = self
+        let before = status
         switch event.kind {
         case .refused, .withdrawn, .erased:
-            if status != .refused {
-                status = .refused
-                refusedSince = event.recordedAt
-            }
+            refusedSince = max(event.recordedAt, refusedSince ?? event.recordedAt)
+            status = .refused
         case .accepted, .imported, .renewed:
             if mayAccept(event) {
                 status = .accepted
@@ -82,12 +80,12 @@ package struct ConsentStanding: Hashable, Sendable {
         case .requested:
             if status == .notAsked { status = .awaiting }
         }
-        return self != before
+        return status != before
     }
 
     private func mayAccept(_ event: ConsentEvent) -> Bool {
         guard status == .refused else { return true }
-        guard event.by == .recipient, let refusedSince else { return false }
+        guard event.by == .recipient, event.kind != .imported, let refusedSince else { return false }
         return event.at > refusedSince
     }
 }

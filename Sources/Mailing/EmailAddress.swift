@@ -25,9 +25,12 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         if let control = bytes.first(where: { $0 < 32 || $0 == 127 }) {
             throw Invalid(description: "it contains the control character 0x\(String(control, radix: 16))")
         }
+        if let hidden = source.unicodeScalars.first(where: EmailAddress.isHidden) {
+            throw Invalid(description: "it contains the invisible character U+\(EmailAddress.hexadecimal(hidden.value))")
+        }
         let local = bytes[..<at]
         try EmailAddress.check(local: local)
-        let domain = try EmailAddress.encode(domain: bytes[(at + 1)...])
+        let domain = try EmailAddress.encode(domain: bytes[(at + 1)...], composed: composed)
         let localText = String(decoding: local, as: UTF8.self)
         guard local.count + 1 + domain.utf8.count <= 254 else {
             throw Invalid(description: "it is longer than 254 octets")
@@ -76,14 +79,33 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         isLetterOrDigit(byte) || "!#$%&'*+-/=?^_`{|}~".utf8.contains(byte)
     }
 
-    private static func encode(domain bytes: ArraySlice<UInt8>) throws(Invalid) -> String {
+    /// Blanks, line breaks and controls beyond ASCII, as copied text carries them; the two joiners that RFC 5892
+    /// allows in names are not among them.
+    private static func isHidden(_ scalar: UnicodeScalar) -> Bool {
+        guard !scalar.isASCII, scalar.value != 0x200C, scalar.value != 0x200D else { return false }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: return true
+        default: return false
+        }
+    }
+
+    private static func hexadecimal(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16, uppercase: true)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+
+    private static func encode(
+        domain bytes: ArraySlice<UInt8>, composed: (String) -> String
+    ) throws(Invalid) -> String {
         guard !bytes.isEmpty else { throw Invalid(description: "there is nothing behind the @") }
         var labels: [String] = []
         for part in bytes.split(separator: 46, omittingEmptySubsequences: false) {
             guard !part.isEmpty else {
                 throw Invalid(description: "the domain has an empty label (two dots in a row?)")
             }
-            let label = String(decoding: part, as: UTF8.self).lowercased()
+            let lowered = String(decoding: part, as: UTF8.self).lowercased()
+            // A capital may have no composed form where its small letter has one.
+            let label = lowered.utf8.allSatisfy { $0 < 128 } ? lowered : composed(lowered)
             guard let ascii = label.utf8.allSatisfy({ $0 < 128 }) ? label : Punycode.label(of: label) else {
                 throw Invalid(description: "the domain label “\(label)” cannot be written in ASCII")
             }

@@ -43,6 +43,8 @@ package enum Outcome: Hashable, Sendable {
             self = .senderTrouble
         case (.permanent, .recipient), (.permanent, .data), (.permanent, .dot):
             self = enhanced?.subject == 7 ? .policyRefusal : .bounced(suppress: Outcome.provesDead(reply, phase: phase))
+        case (.intermediate, .dot):
+            self = .uncertain
         default:
             self = .routeTrouble
         }

@@ -75,7 +75,8 @@ package struct SMTPDialogue: Sendable {
         case writeBody(seconds: Int)
         /// All but the dot is written.
         case armed
-        /// This message is refused; the connection goes on with these bytes, if there are any, or must be closed.
+        /// This message is refused. The connection goes on with these bytes, if there are any; without them it serves
+        /// the next message if `isIdle`, and must be closed if not.
         case refused(SMTPPhase, SMTPReply, next: [UInt8]?, seconds: Int)
         /// The reply to the dot.
         case answered(SMTPReply, connectionEnds: Bool)
@@ -103,16 +104,17 @@ package struct SMTPDialogue: Sendable {
     package mutating func begin(_ envelope: Envelope, size: Int) -> Action {
         precondition(state == .idle, "a transaction begins on an idle connection")
         guard !parser.hasLeftover else { return abandon(.idle, "the server spoke without being asked") }
-        guard !envelope.recipient.needsSMTPUTF8 || extensions.smtpUTF8 else {
+        let needsSMTPUTF8 = envelope.sender.needsSMTPUTF8 || envelope.recipient.needsSMTPUTF8
+        guard !needsSMTPUTF8 || extensions.smtpUTF8 else {
             let text = "5.6.7 the address needs SMTPUTF8, which the relay does not offer"
             let reply = SMTPReply(code: 553, lines: [text])
-            return .refused(.recipient, reply, next: nil, seconds: 0)
+            return .refused(envelope.sender.needsSMTPUTF8 ? .mail : .recipient, reply, next: nil, seconds: 0)
         }
         self.envelope = envelope
         state = .mail
         var command = "MAIL FROM:<\(envelope.sender)>"
         if extensions.size { command += " SIZE=\(size)" }
-        if envelope.recipient.needsSMTPUTF8 { command += " SMTPUTF8" }
+        if needsSMTPUTF8 { command += " SMTPUTF8" }
         return .write(line(command), phase: .mail, seconds: timeouts.mail)
     }
 

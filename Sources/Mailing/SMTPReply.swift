@@ -73,7 +73,7 @@ package struct EnhancedStatusCode: Hashable, Sendable, CustomStringConvertible {
             return nil
         }
         let parts = word.split(separator: ".", omittingEmptySubsequences: false)
-        let numbers = parts.compactMap { $0.utf8.count <= 3 ? UInt16($0) : nil }
+        let numbers = parts.compactMap { $0.utf8.count <= 3 && $0.first != "+" ? UInt16($0) : nil }
         guard parts.count == 3, numbers.count == 3, [2, 4, 5].contains(numbers[0]) else { return nil }
         self.init(Int(numbers[0]), Int(numbers[1]), Int(numbers[2]))
     }
@@ -116,7 +116,9 @@ package struct SMTPReplyParser: Sendable {
             lines = []
             return reply
         }
-        guard buffer.count <= 2000 else { throw Violation(description: "a reply line is longer than 2000 octets") }
+        guard buffer.count - (buffer.last == 13 ? 1 : 0) <= 2000 else {
+            throw Violation(description: "a reply line is longer than 2000 octets")
+        }
         return nil
     }
 

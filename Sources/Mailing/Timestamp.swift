@@ -32,6 +32,9 @@ extension Timestamp: CustomStringConvertible {
         return "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))T\(clock)\(tail)Z"
     }
 
+    /// The years 0000 ... 9999 in UTC: what RFC 3339 can write.
+    private static let writable: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
     /// Reads a `date-time` of RFC 3339 section 5.6, which always carries its offset from UTC.
     ///
     /// Digits past the millisecond are dropped. A leap second (`:60`) counts as the second after it.
@@ -48,6 +51,7 @@ extension Timestamp: CustomStringConvertible {
         else { return nil }
         let secondOfDay = (hour * 60 + minute - offset) * 60 + second
         self.init(milliseconds: (days * 86_400 + secondOfDay) * 1000 + fraction)
+        guard Timestamp.writable.contains(milliseconds) else { return nil }
     }
 }
 
