@@ -76,7 +76,6 @@ struct CampaignDaemon: Service {
             context.stopping.set()
             notify { () throws(NotificationError) in try notifier.stopping() }
             intake.wake()
-            keeper.wake()
             board.wakeAll()
         }
     }
@@ -93,7 +92,7 @@ struct CampaignDaemon: Service {
             context.journal.note(.notice, nil, "campaignd serves \(context.spool.path)")
             await untilStopped()
             await fleet.end()
-            keeper.wake()
+            await keeper.finish()
             group.cancelAll()
         }
         context.journal.note(.notice, nil, "campaignd has stopped; everything is recorded")

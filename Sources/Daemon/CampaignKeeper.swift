@@ -14,6 +14,7 @@ actor CampaignKeeper {
     /// When the next campaign changes by time alone; all are looked at then, and at least every 30 s.
     private var nextChange: Timestamp?
     private var nextFullLook: BootInstant?
+    private var isFinishing = false
     private var shown: [Int64: Receipt] = [:]
     private let wakeLanes: @Sendable () -> Void
 
@@ -34,13 +35,19 @@ actor CampaignKeeper {
 
     nonisolated func wake() { bell.ring() }
 
+    /// No delivery changes any more: look once more and end.
+    func finish() {
+        isFinishing = true
+        bell.ring()
+    }
+
     func run() async {
-        while !context.stopping.isSet {
+        while !isFinishing {
             context.progress.beat("campaigns", at: context.clocks.boot)
             await look()
             let now = context.clocks.boot
             await rest(until: now.adding(nanoseconds: CampaignKeeper.pause))
-            guard touched.isEmpty, !context.stopping.isSet else { continue }
+            guard touched.isEmpty, !isFinishing else { continue }
             let left = (nextChange?.milliseconds ?? .max) - context.clocks.wall.milliseconds
             let wait = min(30_000, max(0, left))
             await bell.wait(until: now.adding(nanoseconds: wait * 1_000_000), clocks: context.clocks)
@@ -51,7 +58,7 @@ actor CampaignKeeper {
     }
 
     private func rest(until instant: BootInstant) async {
-        while context.clocks.boot < instant, !context.stopping.isSet {
+        while context.clocks.boot < instant, !isFinishing {
             do {
                 try await context.clocks.sleep(until: instant)
             } catch {

@@ -18,6 +18,7 @@ actor Intake {
     private let wakeLanes: @Sendable () -> Void
     private let executor = QueueExecutor(label: "campaignd.intake")
     private nonisolated let bell = Bell()
+    private nonisolated let pause = Bell()
     private nonisolated let hints = Mutex(IncomingHints())
     private let heavyWork: AsyncStream<AcceptedDrop>
     private let addHeavyWork: AsyncStream<AcceptedDrop>.Continuation
@@ -45,6 +46,8 @@ actor Intake {
         var fingerprint: String
         var sha256: String
         var warnings: [String]
+        /// Under which name errors speak of the job's file.
+        var file: String
     }
 
     init(
@@ -58,7 +61,10 @@ actor Intake {
         (heavyWork, addHeavyWork) = AsyncStream.makeStream(of: AcceptedDrop.self)
     }
 
-    nonisolated func wake() { bell.ring() }
+    nonisolated func wake() {
+        bell.ring()
+        pause.ring()
+    }
 
     /// Watches and scans until the daemon stops.
     func run() async {
@@ -89,7 +95,7 @@ actor Intake {
                 guard let self else { return }
                 self.hints.withLock { hints in
                     // The scan is the truth: a hint that cannot be read only costs the time until the next one.
-                    if (try? watcher.drain(into: &hints)) == nil { source.suspend() }
+                    if (try? watcher.drain(into: &hints)) == nil { source.cancel() }
                 }
                 self.bell.ring()
             }
@@ -232,7 +238,8 @@ actor Intake {
             fingerprint = JobReview.fingerprint(campaign, files: inspection.files)
         }
         let review = Review(
-            prepared: judge.prepared, fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings)
+            prepared: judge.prepared, fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings,
+            file: file)
         let accepted = AcceptedDrop(
             claim: claim, job: job, review: review, receipt: receipt, acceptedAt: known?.acceptedAt ?? now)
         switch job {
@@ -248,18 +255,25 @@ actor Intake {
                 forgiveAttempt(drop.claim)
                 continue
             }
+            await workUntilDone(drop)
+            context.progress.gone("planning")
+        }
+    }
+
+    /// Trouble of the machine, such as a full disk, is waited out: the jobs behind may build on this one.
+    private func workUntilDone(_ drop: AcceptedDrop) async {
+        while true {
             do {
-                try await work(drop)
+                return try await work(drop)
             } catch {
                 fail("job \(drop.job.id): \(error); trying again in 5 s")
-                let waker = Task { [bell, context] in
-                    try await context.clocks.sleep(until: context.clocks.boot.adding(nanoseconds: 5_000_000_000))
-                    bell.ring()
-                }
-                _ = await waker.result
-                if !context.stopping.isSet { addHeavyWork.yield(drop) }
             }
-            context.progress.gone("planning")
+            let next = context.clocks.boot.adding(nanoseconds: 5_000_000_000)
+            while context.clocks.boot < next, !context.stopping.isSet {
+                context.progress.beat("planning", at: context.clocks.boot)
+                await pause.wait(until: next, clocks: context.clocks)
+            }
+            if context.stopping.isSet { return forgiveAttempt(drop.claim) }
         }
     }
 
@@ -273,8 +287,13 @@ actor Intake {
         } catch let refused as Expander.Refused {
             try await context.ledger.forget(job: drop.job.id)
             try context.spool.removeKept(drop.job.id)
+            let errors = refused.errors.map { error in
+                var error = error
+                if error.file == "job.json" { error.file = drop.review.file }
+                return error
+            }
             try await reject(
-                drop.claim, errors: refused.errors, id: drop.job.id.text, kind: drop.job.kind.rawValue,
+                drop.claim, errors: errors, id: drop.job.id.text, kind: drop.job.kind.rawValue,
                 name: drop.receipt)
         } catch is Expander.Stopped {
             forgiveAttempt(drop.claim)

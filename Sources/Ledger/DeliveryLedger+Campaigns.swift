@@ -71,7 +71,8 @@ extension DeliveryLedger {
                 try Self.close(database, number: number, as: .expired, reason: "not handed over in time", limit: limit)
             }
             if standing.state == .cancelled {
-                try Self.close(database, number: number, as: .cancelled, reason: "the campaign was cancelled", limit: limit)
+                try Self.close(
+                    database, number: number, as: .cancelled, reason: "the campaign was cancelled", limit: limit)
             }
             let open = try Self.openCounts(database, number: number)
             let isOverdue = now >= standing.expires
@@ -95,28 +96,49 @@ extension DeliveryLedger {
         try write { database in
             let row = try Row.fetchOne(
                 database,
-                sql: "SELECT number, job, state, send_after, expires FROM campaigns WHERE job = ? AND state <> 'planning'",
+                sql: """
+                    SELECT number, job, state, send_after, expires, held_because FROM campaigns
+                    WHERE job = ? AND state <> 'planning'
+                    """,
                 arguments: [job.text])
             guard let row else { return nil as Result<CampaignState, ControlRefusal>? }
             let standing = try Self.standing(row)
-            let result = standing.state.applying(action, now: now, sendAfter: standing.sendAfter)
-            if case .success(let state) = result {
-                try database.execute(
-                    sql: "UPDATE campaigns SET state = ?, because = ? WHERE number = ?",
-                    arguments: [state.rawValue, state == .paused ? because : nil, standing.number])
+            var result = standing.state.applying(action, now: now, sendAfter: standing.sendAfter)
+            guard case .success(var state) = result else { return result }
+            var shown = state == .paused ? because : nil
+            if action == .resume, let held: String = row["held_because"] {
+                // To resume is not to approve.
+                state = .held
+                shown = held
+                result = .success(state)
             }
+            try database.execute(
+                sql: """
+                    UPDATE campaigns SET state = ?1, because = ?2,
+                      held_because = CASE ?1 WHEN 'paused' THEN held_because END WHERE number = ?3
+                    """,
+                arguments: [state.rawValue, shown, standing.number])
             return result
         }
     }
 
-    /// Pauses a campaign on account of trouble. Does nothing if it does not run.
+    /// Pauses a campaign on account of trouble, also one of which only test mails are sent so far; when that is
+    /// resumed it is held as before. Returns false, and does nothing, if nothing of it is being sent.
     package func pause(campaign number: Int64, because: String) throws(LedgerError) -> Bool {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE campaigns SET state = 'paused', because = ? WHERE number = ? AND state IN ('running', 'held')",
-                arguments: [because, number])
-            return database.changesCount == 1
-        }
+        try write { try Self.pause($0, where: "number = ? AND state <> 'paused'", because: because, [number]) == 1 }
+    }
+
+    static func pause(
+        _ database: Database, where condition: String, because: String, _ arguments: StatementArguments
+    ) throws -> Int {
+        try database.execute(
+            sql: """
+                UPDATE campaigns SET state = 'paused', because = ?,
+                  held_because = CASE state WHEN 'held' THEN coalesce(because, '') ELSE held_because END
+                WHERE state IN ('held', 'scheduled', 'running', 'paused') AND \(condition)
+                """,
+            arguments: [because] + arguments)
+        return database.changesCount
     }
 
     package func summary(campaign number: Int64) throws(LedgerError) -> CampaignSummary? {

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GRDB
 package import Mailing
@@ -64,8 +63,10 @@ extension DeliveryLedger {
     package func register(
         _ contacts: [ContactEntry], group: String?, proof: ConsentProof?, now: Timestamp
     ) throws(LedgerError) -> RegistrationCounts {
-        try write { database in
+        let key = self.key
+        return try write { database in
             var counts = RegistrationCounts()
+            var chain = try ConsentChain(database, key: key)
             let groupID = try group.map { try Self.groupID(database, name: $0) }
             for entry in contacts {
                 let (contact, isNew) = try Self.upsert(database, entry, now: now)
@@ -76,8 +77,8 @@ extension DeliveryLedger {
                 }
                 guard let proof, let answer = entry.answer else { continue }
                 let event = ConsentEvent(kind: answer, by: proof.by, at: proof.at, recordedAt: now)
-                let status = try self.record(
-                    database, event, contact: contact, addressKey: entry.address.key, proof: proof)
+                let status = try chain.record(
+                    event, contact: contact, isNew: isNew, addressKey: entry.address.key, proof: proof)
                 if let status { counts.statuses[status.rawValue, default: 0] += 1 } else { counts.withoutEffect += 1 }
             }
             return counts
@@ -88,8 +89,10 @@ extension DeliveryLedger {
     package func record(
         _ events: [ConsentJob.Entry], job: JobID, now: Timestamp
     ) throws(LedgerError) -> RegistrationCounts {
-        try write { database in
+        let key = self.key
+        return try write { database in
             var counts = RegistrationCounts()
+            var chain = try ConsentChain(database, key: key)
             for entry in events {
                 let blank = ContactEntry(
                     address: entry.address, name: nil, language: nil, number: nil, attributes: [:], answer: nil)
@@ -97,9 +100,10 @@ extension DeliveryLedger {
                 if isNew { counts.added += 1 }
                 let event = ConsentEvent(kind: entry.event, by: entry.by, at: entry.at, recordedAt: now)
                 let proof = ConsentProof(
-                    purpose: entry.purpose, source: entry.source, text: entry.text, at: entry.at, by: entry.by, job: job)
-                let status = try self.record(
-                    database, event, contact: contact, addressKey: entry.address.key, proof: proof)
+                    purpose: entry.purpose, source: entry.source, text: entry.text, at: entry.at, by: entry.by, job: job
+                )
+                let status = try chain.record(
+                    event, contact: contact, isNew: isNew, addressKey: entry.address.key, proof: proof)
                 if let status { counts.statuses[status.rawValue, default: 0] += 1 } else { counts.withoutEffect += 1 }
             }
             return counts
@@ -120,124 +124,11 @@ extension DeliveryLedger {
         }
     }
 
-    /// Walks the chain of consent and returns the number of the first event whose hash does not fit; nil if all do.
-    package func firstBrokenConsentEvent() throws(LedgerError) -> Int64? {
-        try read { database in
-            var previous = Data(count: 32)
-            let rows = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT e.*, c.address_key, s.text AS source_text, t.text AS shown_text FROM consent_events e
-                    JOIN contacts c ON c.id = e.contact JOIN consent_texts s ON s.id = e.source
-                    LEFT JOIN consent_texts t ON t.id = e.text ORDER BY e.number
-                    """)
-            while let row = try rows.next() {
-                let expected = Self.chainHash(
-                    previous: previous, subject: self.key.subject(row["address_key"]),
-                    parts: [
-                        row["purpose"], row["kind"], row["actor"], "\(row["happened_at"] as Int64)",
-                        "\(row["recorded_at"] as Int64)", row["source_text"], row["shown_text"] ?? "", row["job"],
-                    ])
-                let found: Data = row["hash"]
-                guard found == expected else { return row["number"] }
-                previous = found
-            }
-            return nil
-        }
-    }
-
-    /// Appends an event to the chain and returns the status if the event changed it.
-    private func record(
-        _ database: Database, _ event: ConsentEvent, contact: Int64, addressKey: String, proof: ConsentProof
-    ) throws -> ConsentStatus? {
-        // After a crash a job begins anew: what it recorded already stands.
-        let isRecorded = try Bool.fetchOne(
-            database.cachedStatement(
-                sql: """
-                    SELECT EXISTS (SELECT 1 FROM consent_events WHERE contact = ? AND purpose = ? AND job = ?
-                      AND kind = ? AND happened_at = ?)
-                    """),
-            arguments: [contact, proof.purpose, proof.job.text, event.kind.rawValue, event.at.milliseconds])
-        if isRecorded == true { return nil }
-        let row = try Row.fetchOne(
-            database.cachedStatement(
-                sql: "SELECT status, refused_since FROM consent_status WHERE contact = ? AND purpose = ?"),
-            arguments: [contact, proof.purpose])
-        let before: ConsentStatus = (row?[0] as String?).flatMap(ConsentStatus.init) ?? .notAsked
-        var standing = ConsentStanding(
-            status: before, refusedSince: (row?[1] as Int64?).map(Timestamp.init(milliseconds:)))
-        standing.apply(event)
-        let number = try append(database, event, contact: contact, addressKey: addressKey, proof: proof)
-        // A later yes that changes nothing is newer evidence for the same status.
-        guard standing.status != before || (standing.status == .accepted && Self.isYes(event.kind)) else { return nil }
-        try database.cachedStatement(
-            sql: """
-                INSERT INTO consent_status VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-                SET status = excluded.status, refused_since = excluded.refused_since, event = excluded.event
-                """
-        ).execute(arguments: [
-            contact, proof.purpose, standing.status.rawValue, standing.refusedSince?.milliseconds, number,
-        ])
-        return standing.status != before ? standing.status : nil
-    }
-
-    private static func isYes(_ kind: ConsentEvent.Kind) -> Bool {
-        kind == .accepted || kind == .imported || kind == .renewed
-    }
-
-    private func append(
-        _ database: Database, _ event: ConsentEvent, contact: Int64, addressKey: String, proof: ConsentProof
-    ) throws -> Int64 {
-        let previous =
-            try Data.fetchOne(
-                database.cachedStatement(sql: "SELECT hash FROM consent_events ORDER BY number DESC LIMIT 1"))
-            ?? Data(count: 32)
-        let source = try Self.textID(database, proof.source)
-        let text = try proof.text.map { try Self.textID(database, $0) }
-        let hash = Self.chainHash(
-            previous: previous, subject: key.subject(addressKey),
-            parts: [
-                proof.purpose, event.kind.rawValue, event.by.rawValue, "\(event.at.milliseconds)",
-                "\(event.recordedAt.milliseconds)", proof.source, proof.text ?? "", proof.job.text,
-            ])
-        try database.cachedStatement(
-            sql: """
-                INSERT INTO consent_events
-                  (contact, purpose, kind, actor, happened_at, recorded_at, source, text, job, hash)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            contact, proof.purpose, event.kind.rawValue, event.by.rawValue, event.at.milliseconds,
-            event.recordedAt.milliseconds, source, text, proof.job.text, hash,
-        ])
-        return database.lastInsertedRowID
-    }
-
-    /// SHA-256 over the hash before it and all that the event says; the address enters as its keyed code, so that the
-    /// chain can still be checked when the address is erased.
-    private static func chainHash(previous: Data, subject: [UInt8], parts: [String]) -> Data {
-        var hash = SHA256()
-        hash.update(data: previous)
-        hash.update(data: subject)
-        for part in parts {
-            hash.update(data: Array("\(part.utf8.count):".utf8))
-            hash.update(data: Array(part.utf8))
-        }
-        return Data(hash.finalize())
-    }
-
     private static func groupID(_ database: Database, name: String) throws -> Int64 {
         try database.execute(
             sql: "INSERT INTO contact_groups (name) VALUES (?) ON CONFLICT DO NOTHING", arguments: [name])
         return try Int64.fetchOne(
             database, sql: "SELECT id FROM contact_groups WHERE name = ?", arguments: [name]) ?? 0
-    }
-
-    private static func textID(_ database: Database, _ text: String) throws -> Int64 {
-        let select = try database.cachedStatement(sql: "SELECT id FROM consent_texts WHERE text = ?")
-        if let id = try Int64.fetchOne(select, arguments: [text]) { return id }
-        try database.execute(sql: "INSERT INTO consent_texts (text) VALUES (?)", arguments: [text])
-        return database.lastInsertedRowID
     }
 
     /// Adds a contact, or lets what the list says replace what was known; what it leaves out stays.

@@ -43,46 +43,7 @@ package struct AttemptEvidence: Sendable, Equatable {
     }
 }
 
-/// What the start found.
-package struct Recovery: Sendable, Equatable {
-    /// Deliveries that were in flight, and are uncertain now.
-    package var uncertain = 0
-    /// The relays on which they were.
-    package var relays: Set<String> = []
-    /// The ledger is older than the counter of intents beside it: it was restored from a copy.
-    package var isRestored = false
-}
-
 extension DeliveryLedger {
-    /// The whole recovery: every delivery still in flight becomes uncertain.
-    package func recover() throws(LedgerError) -> Recovery {
-        let written = counter.read()
-        let recovery = try write { database in
-            var recovery = Recovery()
-            recovery.relays = Set(
-                try String.fetchAll(database, sql: "SELECT DISTINCT relay FROM deliveries WHERE state = 'inFlight'"))
-            try database.execute(
-                sql: """
-                    UPDATE deliveries SET state = 'uncertain', reason = 'the daemon was stopped before the reply came'
-                    WHERE state = 'inFlight'
-                    """)
-            recovery.uncertain = database.changesCount
-            let known = try Int64.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'intents'") ?? 0
-            if known < written {
-                recovery.isRestored = true
-                try database.execute(sql: "UPDATE facts SET value = ? WHERE name = 'intents'", arguments: [written])
-                try database.execute(
-                    sql: """
-                        UPDATE campaigns SET state = 'paused', because =
-                          'the ledger was restored from an older copy: what it shows as queued may have been sent'
-                        WHERE state IN ('held', 'scheduled', 'running', 'paused')
-                        """)
-            }
-            return recovery
-        }
-        return recovery
-    }
-
     /// The slot of the last dot of a relay; the empty name stands for all relays together.
     package func storedSlot(relay: String) throws(LedgerError) -> Pacer.StoredSlot? {
         try read { database in
@@ -99,9 +60,10 @@ extension DeliveryLedger {
                 database.cachedStatement(
                     sql: """
                         SELECT number, job, basis, state, accepted_at FROM campaigns
-                        WHERE state IN ('held', 'scheduled', 'running')
+                        WHERE state IN ('held', 'scheduled', 'running') AND expires > ?
                           AND state NOT IN ('finished', 'cancelled', 'expired')
-                        """))
+                        """),
+                arguments: [now.milliseconds])
             let campaigns = Dictionary(uniqueKeysWithValues: rows.map { ($0[0] as Int64, $0) })
             let candidates = rows.map {
                 Turns.Candidate(campaign: $0[0], basis: Campaign.Basis(rawValue: $0[2]) ?? .consent)
@@ -165,10 +127,12 @@ extension DeliveryLedger {
             let row = try Row.fetchOne(
                 database.cachedStatement(
                     sql: """
-                        SELECT d.state, d.attempts, d.not_before, d.is_test, d.address_key, c.basis, c.purpose,
-                          c.state AS campaign_state, c.expires, d.contact, s.status, s.event
+                        SELECT d.state, d.attempts, d.not_before, d.is_test, d.address_key, d.contact, c.basis,
+                          c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
+                          e.recorded_at AS asked_at
                         FROM deliveries d JOIN campaigns c ON c.number = d.campaign
                         LEFT JOIN consent_status s ON s.contact = d.contact AND s.purpose = c.purpose
+                        LEFT JOIN consent_events e ON e.number = s.event AND s.status = 'awaiting'
                         WHERE d.id = ?
                         """),
                 arguments: [id])
@@ -180,8 +144,9 @@ extension DeliveryLedger {
                 now: now, isRunning: state == .running || (isTest && (state == .held || state == .scheduled)),
                 expires: Timestamp(milliseconds: row["expires"]),
                 objection: try Self.objection(database, row, isTest: isTest, key: key))
+            let isAsked = !isTest && row["basis"] as String != Campaign.Basis.service.rawValue
             let count = try Self.apply(
-                database, decision, delivery: id, event: row["event"], messageID: messageID, slot: slot,
+                database, decision, delivery: id, event: isAsked ? row["event"] : nil, messageID: messageID, slot: slot,
                 relays: relays, now: now)
             return (decision, count)
         }
@@ -203,18 +168,13 @@ extension DeliveryLedger {
             database.cachedStatement(sql: "SELECT 1 FROM suppressions WHERE subject = ?"),
             arguments: [Data(key.subject(addressKey))])
         if isTest { return TestMail.objection(isSuppressed: suppressed != nil) }
-        let contact = try (row["contact"] as Int64?).map { $0 }
-            ?? Int64.fetchOne(
-                database.cachedStatement(sql: "SELECT id FROM contacts WHERE address_key = ?"), arguments: [addressKey])
-        var status = (row["status"] as String?).flatMap(ConsentStatus.init) ?? .notAsked
-        if row["contact"] as Int64? == nil, let contact {
-            let found = try String.fetchOne(
-                database, sql: "SELECT status FROM consent_status WHERE contact = ? AND purpose = ?",
-                arguments: [contact, row["purpose"] as String])
-            status = found.flatMap(ConsentStatus.init) ?? .notAsked
-        }
+        // Whom the plan found due to be asked again is due still, unless another campaign asked meanwhile.
+        let accepted: Int64 = row["accepted_at"]
         let standing = RecipientStanding(
-            isContact: contact != nil, status: status, isSuppressed: suppressed != nil, isDueForRenewal: true)
+            isContact: row["contact"] as Int64? != nil,
+            status: (row["status"] as String?).flatMap(ConsentStatus.init) ?? .notAsked,
+            isSuppressed: suppressed != nil,
+            isDueForRenewal: (row["asked_at"] as Int64?).map { $0 < accepted } ?? false)
         return standing.objection(basis: Campaign.Basis(rawValue: row["basis"]) ?? .consent)
     }
 
@@ -280,7 +240,10 @@ extension DeliveryLedger {
         try write { database in
             let row = try Row.fetchOne(
                 database.cachedStatement(
-                    sql: "SELECT state, attempts, not_before, address_key FROM deliveries WHERE id = ?"),
+                    sql: """
+                        SELECT d.state, d.attempts, d.not_before, d.is_test, d.contact, d.address_key, c.basis,
+                          c.purpose, c.job FROM deliveries d JOIN campaigns c ON c.number = d.campaign WHERE d.id = ?
+                        """),
                 arguments: [id])
             guard let row else { throw LedgerError.conflict("there is no delivery \(id)") }
             var delivery = try Self.delivery(row)
@@ -304,6 +267,7 @@ extension DeliveryLedger {
                 let slot = Pacer.StoredSlot(bootID: bootID, at: writtenAt)
                 for relay in relays { try Self.store(database, slot: slot, relay: relay) }
             }
+            if outcome == .sent || outcome == .uncertain { try self.noteRequest(database, row, at: now) }
             if case .bounced(suppress: true) = outcome {
                 try database.execute(
                     sql: "INSERT INTO suppressions VALUES (?, 'hardBounce', ?) ON CONFLICT DO NOTHING",

@@ -93,6 +93,7 @@ extension DeliveryLedger {
         guard !recipients.isEmpty else { return }
         let key = self.key
         try write { database in
+            try Self.requirePlanning(database, number: number)
             var batch = try PlanningBatch(database, number: number, plan: plan, isTest: isTest, key: key)
             for recipient in recipients {
                 try batch.add(recipient, isComplete: isComplete)
@@ -105,6 +106,7 @@ extension DeliveryLedger {
     package func setAside(_ rows: [SetAside], campaign number: Int64) throws(LedgerError) {
         guard !rows.isEmpty else { return }
         try write { database in
+            try Self.requirePlanning(database, number: number)
             for row in rows { try Self.insert(database, setAside: row, number: number) }
         }
     }
@@ -119,8 +121,14 @@ extension DeliveryLedger {
                 arguments: [state.rawValue, because, number])
             guard database.changesCount == 1 else { throw LedgerError.conflict("campaign \(job) is not being planned") }
             try database.execute(
-                sql: "UPDATE jobs SET finished = 1, warnings = ? WHERE id = ?",
-                arguments: [try Self.json(warnings), job.text])
+                sql: """
+                    UPDATE jobs SET finished = 1, warnings = ? WHERE id = ?
+                      AND id = (SELECT job FROM campaigns WHERE number = ?)
+                    """,
+                arguments: [try Self.json(warnings), job.text, number])
+            guard database.changesCount == 1 else {
+                throw LedgerError.conflict("campaign \(number) is not of job \(job)")
+            }
         }
     }
 
@@ -161,7 +169,8 @@ extension DeliveryLedger {
     package func groupExists(_ name: String) throws(LedgerError) -> Bool {
         try read { database in
             try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM contact_groups WHERE name = ?)", arguments: [name]) ?? false
+                database, sql: "SELECT EXISTS (SELECT 1 FROM contact_groups WHERE name = ?)", arguments: [name])
+                ?? false
         }
     }
 
@@ -186,12 +195,17 @@ extension DeliveryLedger {
         ).execute(arguments: [number, isTest, state, reason, count])
     }
 
-    static func discardPlan(_ database: Database, number: Int64) throws {
+    /// A plan that was committed is neither added to nor thrown away.
+    private static func requirePlanning(_ database: Database, number: Int64) throws {
         let state = try String.fetchOne(
-            database, sql: "SELECT state FROM campaigns WHERE number = ?", arguments: [number])
+            database.cachedStatement(sql: "SELECT state FROM campaigns WHERE number = ?"), arguments: [number])
         guard state == CampaignState.planning.rawValue else {
-            throw LedgerError.conflict("a committed plan is never thrown away")
+            throw LedgerError.conflict("campaign \(number) is not being planned any more")
         }
+    }
+
+    static func discardPlan(_ database: Database, number: Int64) throws {
+        try requirePlanning(database, number: number)
         for table in ["deliveries", "set_asides", "tallies", "consent_tallies"] {
             try database.execute(sql: "DELETE FROM \(table) WHERE campaign = ?", arguments: [number])
         }
@@ -239,7 +253,8 @@ private struct PlanningBatch {
     }
 
     mutating func add(_ recipient: PlannedRecipient, isComplete: ([String: String]) -> Bool) throws {
-        let row = try Row.fetchOne(lookUp, arguments: [plan.purpose, recipient.address.key])
+        let rows = try Row.fetchCursor(lookUp, arguments: [plan.purpose, recipient.address.key])
+        let row = try rows.next()
         let contact: Int64? = row?[0]
         let standing = RecipientStanding(
             isContact: contact != nil, status: (row?[1] as String?).flatMap(ConsentStatus.init) ?? .notAsked,
@@ -254,9 +269,10 @@ private struct PlanningBatch {
             if !isComplete(all) { objection = .missingField }
         }
         let state = objection == nil ? Delivery.State.queued : .withheld
+        let event: Int64? = isTest || plan.basis == .service ? nil : row?[2]
         try insert.execute(arguments: [
             number, isTest, recipient.address.text, recipient.address.key, contact, recipient.relay,
-            FieldsText.encode(recipient.fields), state.rawValue, objection?.rawValue, row?[2] as Int64?,
+            FieldsText.encode(recipient.fields), state.rawValue, objection?.rawValue, event,
         ])
         guard database.changesCount == 1 else {
             guard !isTest else { return }

@@ -18,11 +18,37 @@ enum FieldsText {
 
     static func decode(_ text: String?) throws(LedgerError) -> [String: String] {
         guard let text else { return [:] }
+        if let fields = decodePlain(text) { return fields }
         do {
             return try JSONDecoder().decode([String: String].self, from: Data(text.utf8))
         } catch {
             throw .storage(reason: "a recipient's fields are not readable: \(error)")
         }
+    }
+
+    /// What `encode` writes where nothing had to be escaped, which is nearly always; nil for anything else.
+    private static func decodePlain(_ text: String) -> [String: String]? {
+        var parts: [Substring.UTF8View] = []
+        let bytes = text.utf8
+        guard bytes.first == 123, bytes.last == 125, !bytes.contains(92) else { return nil }
+        var start: String.Index?
+        for index in bytes.indices where bytes[index] == 34 {
+            if let begin = start {
+                parts.append(bytes[begin..<index])
+                start = nil
+            } else {
+                start = bytes.index(after: index)
+            }
+        }
+        let quotes = 4 * parts.count / 2
+        let content = parts.reduce(0) { $0 + $1.count }
+        // Between the strings stand a colon or a comma each, around them the braces, and nothing else.
+        guard start == nil, parts.count % 2 == 0, bytes.count == content + quotes + parts.count + 1 else { return nil }
+        var fields: [String: String] = [:]
+        for index in stride(from: 0, to: parts.count, by: 2) {
+            fields[String(Substring(parts[index]))] = String(Substring(parts[index + 1]))
+        }
+        return fields
     }
 
     /// A JSON string (RFC 8259 section 7).

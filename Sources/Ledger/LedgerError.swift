@@ -6,6 +6,8 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     case newerVersion(path: String, found: Int, known: Int)
     /// Not a ledger at all. Exit status 78.
     case foreignFile(path: String)
+    /// Not readable as what it was. It is left as it is. Exit status 78.
+    case damaged(path: String, reason: String)
     /// The key beside the ledger is not the one that it was made with. Exit status 78.
     case wrongKey(path: String)
     /// Another daemon works on it.
@@ -24,6 +26,9 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "install the newer campaignd again"
         case .foreignFile(let path):
             "\(path) is an SQLite file of another program: let [ledger] path name another file"
+        case .damaged(let path, let reason):
+            "the ledger \(path) is damaged (\(reason)): put the newest good copy in its place; "
+                + "do not delete it, or what was sent before would be forgotten"
         case .wrongKey(let path):
             "the key \(path) is not the one that the ledger was made with: put the right key back, "
                 + "or suppressed people would be mailed again"
@@ -41,7 +46,7 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the configuration or the installation must be mended before a start makes sense.
     package var isConfiguration: Bool {
         switch self {
-        case .newerVersion, .foreignFile, .wrongKey: true
+        case .newerVersion, .foreignFile, .damaged, .wrongKey: true
         case .locked, .file, .storage, .conflict: false
         }
     }

@@ -25,6 +25,9 @@ enum LedgerSchema {
         ) STRICT;
         CREATE TRIGGER jobs_are_kept BEFORE DELETE ON jobs WHEN OLD.finished = 1
         BEGIN SELECT RAISE(ABORT, 'jobs are kept for ever'); END;
+        CREATE TRIGGER jobs_stay_what_they_are BEFORE UPDATE OF id, kind, sha256, finished ON jobs
+        WHEN NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.sha256 <> OLD.sha256 OR NEW.finished < OLD.finished
+        BEGIN SELECT RAISE(ABORT, 'a job stays what it is'); END;
         CREATE INDEX receipts_of_jobs ON jobs (receipt);
         CREATE INDEX unfinished_jobs ON jobs (id) WHERE finished = 0;
 
@@ -41,6 +44,7 @@ enum LedgerSchema {
           expires INTEGER NOT NULL,
           relays TEXT NOT NULL,
           because TEXT,
+          held_because TEXT,
           first_sent_at INTEGER,
           last_sent_at INTEGER,
           reported INTEGER NOT NULL DEFAULT 0 CHECK (reported IN (0, 1))
@@ -51,6 +55,11 @@ enum LedgerSchema {
         CREATE TRIGGER ended_campaigns_stay_ended BEFORE UPDATE OF state ON campaigns
         WHEN OLD.state IN ('finished', 'cancelled', 'expired') AND NEW.state <> OLD.state
         BEGIN SELECT RAISE(ABORT, 'an ended campaign stays ended'); END;
+        CREATE TRIGGER campaigns_are_planned_once BEFORE UPDATE OF state ON campaigns
+        WHEN NEW.state = 'planning' AND OLD.state <> 'planning'
+        BEGIN SELECT RAISE(ABORT, 'a campaign is planned once'); END;
+        CREATE TRIGGER planned_campaigns_are_kept BEFORE DELETE ON campaigns WHEN OLD.state <> 'planning'
+        BEGIN SELECT RAISE(ABORT, 'planned campaigns are kept'); END;
 
         CREATE TABLE contacts (
           id INTEGER PRIMARY KEY,
@@ -129,6 +138,7 @@ enum LedgerSchema {
           UNIQUE (campaign, is_test, address_key)
         ) STRICT;
         CREATE INDEX due_deliveries ON deliveries (campaign, relay, is_test, not_before) WHERE state = 'queued';
+        CREATE INDEX deliveries_of_campaigns ON deliveries (campaign, is_test);
         CREATE INDEX deliveries_in_flight ON deliveries (relay) WHERE state = 'inFlight';
         CREATE TRIGGER closed_is_final BEFORE UPDATE OF state ON deliveries
         WHEN OLD.state IN ('sent', 'bounced', 'withheld', 'expired', 'cancelled') AND NEW.state <> OLD.state
@@ -139,9 +149,17 @@ enum LedgerSchema {
         CREATE TRIGGER doubt_begins_in_flight BEFORE UPDATE OF state ON deliveries
         WHEN NEW.state = 'uncertain' AND OLD.state <> 'inFlight'
         BEGIN SELECT RAISE(ABORT, 'only a delivery in flight becomes uncertain'); END;
+        CREATE TRIGGER what_was_handed_over_is_answered_or_in_doubt BEFORE UPDATE OF state ON deliveries
+        WHEN OLD.state = 'inFlight' AND NEW.state IN ('withheld', 'expired', 'cancelled')
+        BEGIN SELECT RAISE(ABORT, 'what was handed over is answered or in doubt'); END;
+        CREATE TRIGGER doubt_is_settled BEFORE UPDATE OF state ON deliveries
+        WHEN OLD.state = 'uncertain' AND NEW.state NOT IN ('uncertain', 'sent', 'queued')
+        BEGIN SELECT RAISE(ABORT, 'doubt ends in sent or queued'); END;
         CREATE TRIGGER sent_was_in_flight BEFORE UPDATE OF state ON deliveries
         WHEN NEW.state = 'sent' AND OLD.state NOT IN ('inFlight', 'uncertain')
         BEGIN SELECT RAISE(ABORT, 'only what was handed over is sent'); END;
+        CREATE TRIGGER deliveries_stay_in_their_campaign BEFORE UPDATE OF id, campaign, is_test ON deliveries
+        BEGIN SELECT RAISE(ABORT, 'a delivery stays in its campaign'); END;
         CREATE TRIGGER deliveries_begin_unsent BEFORE INSERT ON deliveries
         WHEN NEW.state NOT IN ('queued', 'withheld')
         BEGIN SELECT RAISE(ABORT, 'a delivery begins queued or withheld'); END;

@@ -19,7 +19,7 @@ package enum WithheldReason: String, Hashable, Sendable, CaseIterable {
 /// same rules again. There is no way from a closed state to another one.
 package struct Delivery: Hashable, Sendable {
     package enum State: String, Hashable, Sendable, CaseIterable {
-        /// Not handed over. Can become: inFlight, withheld, expired, cancelled.
+        /// Not handed over. Can become: inFlight, bounced, withheld, expired, cancelled.
         case queued
         /// The intent is durable; the dot may have left. Can become: sent, bounced, queued, uncertain.
         case inFlight

@@ -26,7 +26,8 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
             throw Invalid(description: "it contains the control character 0x\(String(control, radix: 16))")
         }
         if let hidden = source.unicodeScalars.first(where: EmailAddress.isHidden) {
-            throw Invalid(description: "it contains the invisible character U+\(EmailAddress.hexadecimal(hidden.value))")
+            let number = EmailAddress.hexadecimal(hidden.value)
+            throw Invalid(description: "it contains the invisible character U+\(number)")
         }
         let local = bytes[..<at]
         try EmailAddress.check(local: local)

@@ -17,11 +17,13 @@ package struct SpoolDirectory: Sendable {
     /// Drops one file: written in `tmp/`, fsynced, renamed into `incoming/`.
     ///
     /// - Parameter name: with or without `.json`.
-    package func dropFile(_ name: String, json: String) throws {
+    /// - Returns: the moment just before the rename, by `MonotonicClock`.
+    @discardableResult
+    package func dropFile(_ name: String, json: String) throws -> UInt64 {
         let file = name.hasSuffix(".json") ? name : "\(name).json"
         let temporary = "\(path)/tmp/\(file)"
         try write(Array(json.utf8), to: temporary)
-        try rename(temporary, into: file)
+        return try rename(temporary, into: file)
     }
 
     /// Drops a directory with `job.json` and the files it names, by one rename.
@@ -29,7 +31,9 @@ package struct SpoolDirectory: Sendable {
     /// - Parameters:
     ///   - name: with or without `.job`.
     ///   - files: by their paths in the bundle.
-    package func dropBundle(_ name: String, json: String? = nil, files: [String: [UInt8]]) throws {
+    /// - Returns: the moment just before the rename, by `MonotonicClock`.
+    @discardableResult
+    package func dropBundle(_ name: String, json: String? = nil, files: [String: [UInt8]]) throws -> UInt64 {
         let directory = name.hasSuffix(".job") ? name : "\(name).job"
         let temporary = "\(path)/tmp/\(directory)"
         try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
@@ -41,7 +45,7 @@ package struct SpoolDirectory: Sendable {
             try write(bytes, to: "\(temporary)/\(file)")
         }
         try synchronize(temporary)
-        try rename(temporary, into: directory)
+        return try rename(temporary, into: directory)
     }
 
     /// The names in one of the spool's directories, sorted; none if it does not exist.
@@ -108,11 +112,13 @@ package struct SpoolDirectory: Sendable {
         guard fsync(descriptor) == 0 else { throw TestSupportError.systemCall("could not fsync \(path)") }
     }
 
-    private func rename(_ temporary: String, into name: String) throws {
+    private func rename(_ temporary: String, into name: String) throws -> UInt64 {
+        let moment = MonotonicClock.now()
         guard Glibc.rename(temporary, "\(path)/incoming/\(name)") == 0 else {
             throw TestSupportError.systemCall("could not rename \(temporary) into incoming")
         }
         try synchronize("\(path)/incoming")
+        return moment
     }
 }
 

@@ -1,0 +1,75 @@
+# campaignd: the short commands. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+SWIFT := swift
+IMPORTS := --explicit-target-dependency-import-check error
+PRODUCTS := campaignd
+RELEASE := $(CURDIR)/.build/release
+DESTDIR ?=
+
+.PHONY: help demo build test unit system tidy format lint install clean build-packages test-packages debug configuration
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## a mailing from drop to receipt, in demo/; installs and builds what it needs
+	@python3 demonstration/demonstrate $(RELEASE)/campaignd demo
+
+build: build-packages ## the daemon, optimised: .build/release/campaignd
+	@for product in $(PRODUCTS); do $(SWIFT) build -c release --product $$product $(IMPORTS); done
+
+test: test-packages ## everything that continuous integration checks; installs and builds what it needs
+	@$(MAKE) lint
+	@$(MAKE) build
+	@$(MAKE) configuration
+	@$(MAKE) debug
+	@$(MAKE) unit
+	@$(MAKE) system
+	@echo "All passed: format, release build without a warning, shipped configuration, unit tests, system tests."
+
+unit: debug ## the tests of the modules and of the rules of the house
+	@$(SWIFT) test --skip-build --skip SystemTests
+
+system: debug ## the tests of the whole daemon: crashes, faults, systemd, Postfix
+	@if [ ! -x $(RELEASE)/campaignd ]; then $(MAKE) build; fi
+	@CAMPAIGND_BINARY=$(RELEASE)/campaignd $(SWIFT) test --skip-build --filter SystemTests
+
+tidy: debug ## only the rules of the house
+	@$(SWIFT) test --skip-build --filter TidyTests
+
+debug:
+	@$(SWIFT) build --build-tests $(IMPORTS)
+
+configuration:
+	@$(RELEASE)/campaignd --check --config config/campaignd.toml
+	@echo "config/campaignd.toml is valid."
+
+lint:
+	@$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+	@echo "The format is as it should be."
+
+format: ## rewrite the sources in the house's format
+	@$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+install: build ## into / or DESTDIR: program, unit, users, spool, presets, configuration; starts nothing
+	@install -D -m 755 $(RELEASE)/campaignd $(DESTDIR)/usr/bin/campaignd
+	@install -D -m 644 systemd/campaignd.service $(DESTDIR)/lib/systemd/system/campaignd.service
+	@install -D -m 644 systemd/sysusers.d/campaignd.conf $(DESTDIR)/usr/lib/sysusers.d/campaignd.conf
+	@install -D -m 644 systemd/tmpfiles.d/campaignd.conf $(DESTDIR)/usr/lib/tmpfiles.d/campaignd.conf
+	@install -D -m 644 -t $(DESTDIR)/usr/share/campaignd/presets config/presets/*.json
+	@if [ ! -e $(DESTDIR)/etc/campaignd/campaignd.toml ]; then \
+		install -D -m 644 config/campaignd.toml $(DESTDIR)/etc/campaignd/campaignd.toml; fi
+	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create; systemctl enable --now campaignd"
+
+clean: ## remove what was built and what the demonstration left
+	@rm -rf .build demo
+
+build-packages:
+	@.ci/packages build
+
+test-packages:
+	@.ci/packages test

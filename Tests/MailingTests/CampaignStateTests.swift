@@ -1,0 +1,68 @@
+import Mailing
+import Testing
+
+@Suite struct `The state of a campaign` {
+    static let now = seconds(1000)
+
+    /// Row: state. Columns: approve, pause, resume, cancel. What the state becomes; nil where the job is refused.
+    static let table: [(CampaignState, [CampaignState?])] = [
+        (.planning, [nil, nil, nil, nil]),
+        (.held, [.running, nil, nil, .cancelled]),
+        (.scheduled, [nil, .paused, nil, .cancelled]),
+        (.running, [nil, .paused, nil, .cancelled]),
+        (.paused, [nil, .paused, .running, .cancelled]),
+        (.finished, [nil, nil, nil, nil]),
+        (.cancelled, [nil, nil, nil, nil]),
+        (.expired, [nil, nil, nil, nil]),
+    ]
+
+    @Test func `is changed by a control job as the table says, and by no other`() {
+        #expect(Self.table.map(\.0) == CampaignState.allCases)
+        for (state, becomes) in Self.table {
+            for (action, expected) in zip(ControlJob.Action.allCases, becomes) {
+                switch state.applying(action, now: Self.now, sendAfter: nil) {
+                case .success(let next): #expect(next == expected, "\(action) on \(state)")
+                case .failure(let refusal):
+                    #expect(expected == nil, "\(action) on \(state)")
+                    #expect(refusal == .init(action: action, state: state))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (999, CampaignState.running), (1000, .running), (1001, .scheduled),
+    ]) func `after approval or resumption depends on whether its time has come`(
+        sendAfter: Int64, expected: CampaignState
+    ) throws {
+        let time = seconds(sendAfter)
+        #expect(try CampaignState.held.applying(.approve, now: Self.now, sendAfter: time).get() == expected)
+        #expect(try CampaignState.paused.applying(.resume, now: Self.now, sendAfter: time).get() == expected)
+    }
+
+    @Test func `is final when finished, cancelled or expired`() {
+        #expect(CampaignState.allCases.filter(\.isFinal) == [.finished, .cancelled, .expired])
+    }
+
+    @Test func `once final is changed by nothing`() {
+        for state in CampaignState.allCases.filter(\.isFinal) {
+            for action in ControlJob.Action.allCases {
+                #expect(throws: ControlRefusal.self) {
+                    try state.applying(action, now: Self.now, sendAfter: nil).get()
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (ControlJob.Action.approve, CampaignState.running, "the campaign is running: only a held campaign waits"),
+        (.resume, .running, "the campaign is running: only a paused campaign can be resumed"),
+        (.pause, .held, "the campaign is held: only a scheduled or running campaign can be paused"),
+        (.cancel, .finished, "the campaign is finished: it has ended already"),
+        (.cancel, .planning, "the campaign is planning: its plan is being made; send the job again in a moment"),
+    ]) func `refuses in a sentence that is true of it`(
+        action: ControlJob.Action, state: CampaignState, sentence: String
+    ) {
+        #expect(ControlRefusal(action: action, state: state).description.hasPrefix(sentence))
+    }
+}
