@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 SWIFT := swift
 IMPORTS := --explicit-target-dependency-import-check error
 PRODUCTS := campaignd
-RELEASE := $(CURDIR)/.build/release
+RELEASE := .build/release
 DESTDIR ?=
 
 .PHONY: help demo build test unit system tidy format lint install clean build-packages test-packages debug configuration
@@ -36,7 +36,7 @@ unit: debug ## the tests of the modules and of the rules of the house
 
 system: debug ## the tests of the whole daemon: crashes, faults, systemd, Postfix
 	@if [ ! -x $(RELEASE)/campaignd ]; then $(MAKE) build; fi
-	@CAMPAIGND_BINARY=$(RELEASE)/campaignd $(SWIFT) test --skip-build --filter SystemTests
+	@CAMPAIGND_BINARY="$$PWD/$(RELEASE)/campaignd" $(SWIFT) test --skip-build --filter SystemTests
 
 tidy: debug ## only the rules of the house
 	@$(SWIFT) test --skip-build --filter TidyTests

@@ -39,7 +39,6 @@ struct CampaignDaemon: Service {
         fleet = try await Fleet(context: context, library: library, recovered: recovery.relays, board: board)
         intake = Intake(
             context: context, library: library, keeper: keeper, wakeLanes: { [board] in board.wakeAll() })
-        try await fleet.begin(keeper: keeper)
     }
 
     private static func report(_ recovery: Recovery, _ journal: DaemonJournal) {
@@ -63,48 +62,50 @@ struct CampaignDaemon: Service {
     ) async throws {
         var leftovers = try spool.sweep()
         leftovers += try spool.removeStale(now: clocks.wall).left
-        if try spool.claimed().isEmpty {
+        // After a restore these copies are the only trace of what was accepted since.
+        if try await !ledger.isRestored(), try spool.claimed().isEmpty {
             for id in try spool.keptJobs() where try await ledger.job(id) == nil { try spool.removeKept(id) }
         }
         for leftover in leftovers { journal.note(.warning, nil, "\(leftover)") }
     }
 
     func run() async throws {
-        await withGracefulShutdownHandler {
-            await work()
+        try await withGracefulShutdownHandler {
+            try await work()
         } onGracefulShutdown: {
             context.stopping.set()
-            notify { () throws(NotificationError) in try notifier.stopping() }
-            intake.wake()
-            board.wakeAll()
         }
     }
 
-    private func work() async {
-        await withTaskGroup(of: Void.self) { group in
+    private func work() async throws {
+        for settings in started.relays.values { _ = try RelayFactory.connection(settings) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            try await fleet.begin(keeper: keeper)
+            let alive = Task { await keepAlive() }
+            let status = Task { await showStatus() }
             group.addTask { await intake.run() }
             group.addTask { await intake.runHeavyWork() }
             group.addTask { await rewriteReceipts() }
             group.addTask { await keeper.run() }
-            group.addTask { await watchReloads() }
-            group.addTask { await keepAlive() }
+            let reloads = Task { await watchReloads() }
             notify { () throws(NotificationError) in try notifier.ready() }
             context.journal.note(.notice, nil, "campaignd serves \(context.spool.path)")
-            await untilStopped()
+            await context.stopping.wait()
+            notify { () throws(NotificationError) in try notifier.stopping() }
+            intake.wake()
+            board.wakeAll()
             await fleet.end()
             await keeper.finish()
-            group.cancelAll()
+            try await group.waitForAll()
+            for task in [alive, status, reloads] { task.cancel() }
         }
+        if let failure = context.stopping.failure { throw Failed(description: failure) }
         context.journal.note(.notice, nil, "campaignd has stopped; everything is recorded")
     }
 
-    private func untilStopped() async {
-        do {
-            try await gracefulShutdown()
-        } catch {
-            // Cancelled: the same as a stop.
-            context.stopping.set()
-        }
+    /// What made the daemon end by itself.
+    struct Failed: Error, CustomStringConvertible {
+        let description: String
     }
 
     /// Receipts are derived: whatever was lost of them is written again.
@@ -163,7 +164,10 @@ struct CampaignDaemon: Service {
         }
     }
 
-    /// Tells systemd how things are, and that the work loops live.
+    /// A stop may take so long, in nanoseconds, unless the reply to a final dot is awaited.
+    private static let stopLimit: Int64 = 120_000_000_000
+
+    /// Tells systemd that the work loops live, and asks for time while the last reply is awaited.
     private func keepAlive() async {
         var interval: Int64 = 2_000_000_000
         do throws(NotificationError) {
@@ -174,30 +178,42 @@ struct CampaignDaemon: Service {
         } catch {
             context.journal.note(.warning, nil, "\(error)")
         }
-        var last = ""
+        var stoppedAt: BootInstant?
         while !Task.isCancelled {
+            let now = context.clocks.boot
             if isAlive { notify { () throws(NotificationError) in try notifier.watchdog() } }
             if context.stopping.isSet {
-                notify { () throws(NotificationError) in try notifier.extendTimeout(microseconds: 30_000_000) }
+                let since = stoppedAt ?? now
+                stoppedAt = since
+                let isInTime = now.nanoseconds - since.nanoseconds < CampaignDaemon.stopLimit
+                if context.progress.isAwaitingReply || isInTime {
+                    notify { () throws(NotificationError) in try notifier.extendTimeout(microseconds: 30_000_000) }
+                }
             }
+            await pause(nanoseconds: interval)
+        }
+    }
+
+    private func showStatus() async {
+        var last = ""
+        while !Task.isCancelled {
             let line = await statusLine()
             if line != last {
                 notify { () throws(NotificationError) in try notifier.status(line) }
                 last = line
             }
-            do {
-                try await context.clocks.sleep(until: context.clocks.boot.adding(nanoseconds: interval))
-            } catch {
-                return
-            }
+            await pause(nanoseconds: 1_000_000_000)
         }
     }
 
-    /// Loops wait 30 s at most, but for one that waits for the reply to a final dot.
+    private func pause(nanoseconds: Int64) async {
+        await Bell().wait(until: context.clocks.boot.adding(nanoseconds: nanoseconds), clocks: context.clocks)
+    }
+
+    /// Loops show a sign of life at least every 30 s, unless they wait for something that may rightly take long.
     private var isAlive: Bool {
         guard let oldest = context.progress.oldestBeat() else { return true }
-        let silence = context.clocks.boot.nanoseconds - oldest.at.nanoseconds
-        return silence < 90_000_000_000 || context.progress.isAwaitingReply
+        return context.clocks.boot.nanoseconds - oldest.at.nanoseconds < 90_000_000_000
     }
 
     private func statusLine() async -> String {

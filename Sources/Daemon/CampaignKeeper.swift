@@ -15,6 +15,10 @@ actor CampaignKeeper {
     private var nextChange: Timestamp?
     private var nextFullLook: BootInstant?
     private var isFinishing = false
+    private var streaks: [Int64: Streaks] = [:]
+    private let executor = QueueExecutor(label: "campaignd.keeper")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private var shown: [Int64: Receipt] = [:]
     private let wakeLanes: @Sendable () -> Void
 
@@ -33,7 +37,13 @@ actor CampaignKeeper {
         bell.ring()
     }
 
-    nonisolated func wake() { bell.ring() }
+    /// Counts what came in a row on all relays of a campaign. Returns why it is to be paused, if it is.
+    func note(_ outcome: Outcome, campaign: Int64, detail: String) -> String? {
+        var streak = streaks[campaign] ?? Streaks(uncertainLimit: context.settings.current.pauseAfterUncertain)
+        let because = streak.note(outcome, reply: detail)
+        streaks[campaign] = streak
+        return because
+    }
 
     /// No delivery changes any more: look once more and end.
     func finish() {
@@ -80,18 +90,31 @@ actor CampaignKeeper {
         do {
             for standing in try await context.ledger.openCampaigns()
             where isFull || chosen.contains(standing.number) {
-                let now = context.clocks.wall
-                let changed = try await advance(standing, now: now)
-                for moment in [changed.sendAfter, changed.expires].compactMap({ $0 }) where moment > now {
-                    nextChange = min(nextChange ?? moment, moment)
-                }
-                try await show(standing.number)
+                await look(at: standing)
             }
         } catch {
-            context.journal.note(.error, .ledgerTrouble, "receipts cannot be brought up to date: \(error)")
-            nextFullLook = nil
-            nextChange = context.clocks.wall.adding(seconds: 1)
+            lookAgainSoon(because: "campaigns cannot be looked at: \(error)")
         }
+    }
+
+    private func look(at standing: CampaignStanding) async {
+        context.progress.beat("campaigns", at: context.clocks.boot)
+        do {
+            let now = context.clocks.wall
+            let changed = try await advance(standing, now: now)
+            for moment in [changed.sendAfter, changed.expires].compactMap({ $0 }) where moment > now {
+                nextChange = min(nextChange ?? moment, moment)
+            }
+            try await show(standing.number)
+        } catch {
+            lookAgainSoon(because: "the receipt of campaign \(standing.job) cannot be brought up to date: \(error)")
+        }
+    }
+
+    private func lookAgainSoon(because why: String) {
+        context.journal.note(.error, .ledgerTrouble, why)
+        nextFullLook = nil
+        nextChange = context.clocks.wall.adding(seconds: 1)
     }
 
     private func advance(_ standing: CampaignStanding, now: Timestamp) async throws -> CampaignStanding {
@@ -115,6 +138,7 @@ actor CampaignKeeper {
             try context.spool.write(receipt, to: name, durable: true)
             try await context.ledger.markReported(campaign: number)
             shown[number] = nil
+            streaks[number] = nil
             context.journal.note(
                 .notice, .ended, "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent",
                 ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
@@ -124,13 +148,20 @@ actor CampaignKeeper {
         }
     }
 
-    /// The receipt of a campaign whose name is the first one of its job.
-    func refresh(job: JobID) async throws {
+    /// Writes the receipt of a campaign again and returns it; nil if the job has no campaign yet.
+    @discardableResult
+    func refresh(job: JobID) async throws -> Receipt? {
         guard let number = try await context.ledger.campaignNumber(of: job),
             let summary = try await context.ledger.summary(campaign: number),
             let name = ReceiptName(summary.job.receipt)
-        else { return }
-        try context.spool.write(receipt(summary), to: name)
+        else { return nil }
+        let receipt = receipt(summary)
+        // A final receipt is not written before recipients.csv; the next look does both.
+        if summary.isReported || !receipt.state.isFinal {
+            try context.spool.write(receipt, to: name)
+            if !summary.isReported { shown[number] = receipt }
+        }
+        return receipt
     }
 
     func receipt(_ summary: CampaignSummary) -> Receipt {
@@ -141,6 +172,10 @@ actor CampaignKeeper {
         receipt.sha256 = summary.job.sha256
         receipt.repeats = summary.job.repeats
         receipt.warnings = summary.job.warnings
+        let configured = context.settings.current.relays
+        for relay in summary.relays where configured[relay] == nil && summary.counts.queued > 0 {
+            receipt.warnings.append("the relay “\(relay)” is not configured any more: what waits for it is not sent")
+        }
         receipt.counts = summary.counts
         receipt.withheld = summary.withheld
         receipt.consent = summary.consent

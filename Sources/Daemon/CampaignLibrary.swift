@@ -23,6 +23,10 @@ struct PreparedCampaign: Sendable {
 
 /// Prepares campaigns from the daemon's own copy of their drops and keeps those in use.
 actor CampaignLibrary {
+    private let executor = QueueExecutor(label: "campaignd.library")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
     private let spool: SpoolDirectory
     private var shelf: [JobID: PreparedCampaign] = [:]
     private var order: [JobID] = []

@@ -35,10 +35,24 @@ final class Settings: Sendable {
 /// Whether the daemon is on its way out.
 final class StopFlag: Sendable {
     private let state = Atomic(false)
+    private let reason = Mutex<String?>(nil)
+    private let bell = Bell()
 
     var isSet: Bool { state.load(ordering: .acquiring) }
 
-    func set() { state.store(true, ordering: .releasing) }
+    /// Why the daemon cannot go on; nil if it was told to stop.
+    var failure: String? { reason.withLock { $0 } }
+
+    func set(because failure: String? = nil) {
+        if let failure { reason.withLock { $0 = failure } }
+        state.store(true, ordering: .releasing)
+        bell.ring()
+    }
+
+    /// Returns when the flag is set, to one caller, or when the task is cancelled.
+    func wait() async {
+        while !isSet, !Task.isCancelled { await bell.wait() }
+    }
 }
 
 /// What the work loops last did: feeds the watchdog and the status line.
@@ -57,6 +71,11 @@ final class Progress: Sendable {
 
     func beat(_ loop: String, at now: BootInstant) {
         state.withLock { $0.beats[loop] = now }
+    }
+
+    /// The loop waits for something that may rightly take long.
+    func rests(_ loop: String) {
+        state.withLock { $0.beats[loop] = nil }
     }
 
     func gone(_ loop: String) {

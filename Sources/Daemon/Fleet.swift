@@ -13,6 +13,7 @@ actor Fleet {
     private let recovered: Set<String>
     private var lanes: [String: (lane: RelayLane, settings: Configuration.Relay, task: Task<Void, Never>)] = [:]
     private let board: LaneBoard
+    private var isEnding = false
 
     init(
         context: DaemonContext, library: CampaignLibrary, recovered: Set<String>, board: LaneBoard
@@ -31,8 +32,9 @@ actor Fleet {
         overall = OverallPace(pacer: pacer)
     }
 
-    /// Begins a lane for each configured relay.
+    /// Begins a lane for each configured relay. Throws before any begins if one of them cannot be made.
     func begin(keeper: CampaignKeeper) async throws {
+        for settings in context.settings.current.relays.values { _ = try RelayFactory.connection(settings) }
         for (name, settings) in context.settings.current.relays.sorted(by: { $0.key < $1.key }) {
             let clocks = context.clocks
             let pacer = Pacer(
@@ -74,6 +76,7 @@ actor Fleet {
 
     /// Ends all lanes: what is before its dot is dropped, what is after it is waited for.
     func end() async {
+        isEnding = true
         await withTaskGroup(of: Void.self) { group in
             for (lane, _, task) in lanes.values { group.addTask { await self.end(lane, task) } }
         }
@@ -95,6 +98,7 @@ actor Fleet {
     private func launch(
         _ name: String, _ settings: Configuration.Relay, pacer: Pacer, keeper: CampaignKeeper
     ) throws {
+        guard !isEnding else { return }
         let connection = try RelayFactory.connection(settings)
         let lane = RelayLane(
             name: name, context: context, library: library, keeper: keeper, overall: overall, records: records,

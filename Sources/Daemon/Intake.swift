@@ -23,11 +23,15 @@ actor Intake {
     private let heavyWork: AsyncStream<AcceptedDrop>
     private let addHeavyWork: AsyncStream<AcceptedDrop>.Continuation
     private let ownUser = geteuid()
+    /// Claimed drops that could not be dealt with for trouble of the machine: tried again until they are.
+    private var left: [ClaimedDrop] = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// incoming/ is scanned at least this often, in nanoseconds: network file systems send no events.
     private static let scanInterval: Int64 = 30_000_000_000
+    /// Trouble of the machine is tried again after so many nanoseconds.
+    private static let retryInterval: Int64 = 1_000_000_000
     /// A drop that killed the daemon so often while it was read or planned is put aside.
     static let attemptLimit = 5
 
@@ -42,7 +46,6 @@ actor Intake {
 
     /// What the review found that the work needs.
     struct Review: Sendable {
-        var prepared: PreparedCampaign?
         var fingerprint: String
         var sha256: String
         var warnings: [String]
@@ -73,9 +76,8 @@ actor Intake {
         while !context.stopping.isSet {
             context.progress.beat("intake", at: context.clocks.boot)
             if hints.withLock({ $0.mustRearm }) {
-                watch?.source.cancel()
-                watch = nil
-                fail("incoming/ was moved or removed: restart campaignd when it is back")
+                context.stopping.set(because: "incoming/ was moved, removed or unmounted: put it back and start again")
+                break
             }
             if watch == nil { watch = arm() }
             let next = await look()
@@ -109,43 +111,66 @@ actor Intake {
 
     /// One scan. Returns after how many nanoseconds the next one is due.
     private func look() async -> Int64 {
+        var wait = Intake.scanInterval
+        let again = left
+        left = []
+        for claim in again { await tryToProcess(claim) }
         do {
             while !context.stopping.isSet {
                 let now = context.clocks.wall
                 let scan = try hints.withLock { try context.spool.pending(hints: &$0, now: now) }
-                for drop in scan.drops {
-                    if context.stopping.isSet { return 0 }
-                    try await take(drop)
+                for drop in scan.drops where !context.stopping.isSet {
+                    context.progress.beat("intake", at: context.clocks.boot)
+                    await tryToTake(drop)
                 }
                 guard scan.isPartial else {
                     let (seconds, rest) = scan.nextLook?.components ?? (30, 0)
-                    return min(Intake.scanInterval, seconds * 1_000_000_000 + rest / 1_000_000_000)
+                    wait = min(wait, seconds * 1_000_000_000 + rest / 1_000_000_000)
+                    break
                 }
             }
         } catch {
             fail("\(error)")
-            return 1_000_000_000
+            wait = Intake.retryInterval
         }
-        return 0
+        return left.isEmpty ? wait : min(wait, Intake.retryInterval)
     }
 
     /// What a crash left behind goes on as if it had just come.
     private func takeUnfinished() async {
         do {
-            for claim in try context.spool.claimed() where !context.stopping.isSet { try await process(claim) }
+            for claim in try context.spool.claimed() where !context.stopping.isSet { await tryToProcess(claim) }
         } catch {
-            fail("\(error)")
+            fail("what an earlier run left behind cannot be read: \(error)")
+        }
+    }
+
+    private func tryToTake(_ drop: PendingDrop) async {
+        do {
+            try await take(drop)
+        } catch {
+            fail("the drop \(drop.name) cannot be taken: \(error)")
+        }
+    }
+
+    private func tryToProcess(_ claim: ClaimedDrop) async {
+        context.progress.beat("intake", at: context.clocks.boot)
+        do {
+            try await process(claim)
+        } catch {
+            left.append(claim)
+            fail("the drop \(claim.name) cannot be dealt with now: \(error)")
         }
     }
 
     private func take(_ drop: PendingDrop) async throws {
         switch try context.spool.claim(drop) {
         case .gone: return
-        case .claimed(let claim): try await process(claim)
+        case .claimed(let claim): await tryToProcess(claim)
         case .unclaimable(let error):
             var receipt = Receipt(job: nil, kind: nil, state: .rejected)
             receipt.errors = [error]
-            let name = try reserve(drop.receiptName, owner: drop.identity)
+            let name = try await reserve(drop.receiptName, owner: drop.identity)
             try context.spool.write(receipt, to: name, durable: true)
             try context.spool.refuse(drop)
             context.journal.note(.notice, .rejected, "a drop was refused: \(error.message)", ["RECEIPT": name.text])
@@ -154,13 +179,7 @@ actor Intake {
 
     /// Reads, judges and answers one drop. Throws only for trouble of the machine; then the drop stays claimed.
     private func process(_ claim: ClaimedDrop) async throws {
-        guard claim.attempts < Intake.attemptLimit else {
-            let message =
-                "the daemon crashed \(claim.attempts) times while it read or planned this drop; it is put aside: "
-                + "have a look at it with the journal before it is dropped again"
-            let error = JobError(pointer: nil, line: nil, column: nil, file: "\(claim.name)", message: message)
-            return try await reject(claim, errors: [error], id: nil, kind: nil)
-        }
+        guard claim.attempts < Intake.attemptLimit else { return try await park(claim) }
         let inspection = try context.spool.inspect(claim)
         guard inspection.errors.isEmpty, let form = inspection.form, let sha256 = inspection.sha256 else {
             return try await reject(claim, errors: inspection.errors, id: nil, kind: nil)
@@ -175,14 +194,38 @@ actor Intake {
         }
     }
 
+    /// Puts a drop aside that the daemon seems to die of.
+    private func park(_ claim: ClaimedDrop) async throws {
+        let record = try await context.ledger.job(claimedAs: claim.id)
+        if let record, record.isFinished { return report(try context.spool.discard(claim)) }
+        let message =
+            "the daemon crashed \(claim.attempts) times while it read or planned this drop; it is put aside: "
+            + "find the cause in the journal before you drop it again"
+        let error = JobError(pointer: nil, line: nil, column: nil, file: "\(claim.name)", message: message)
+        try await forget(record)
+        try await reject(
+            claim, errors: [error], id: record?.id.text, kind: record?.kind.rawValue,
+            name: record.flatMap { ReceiptName($0.receipt) })
+    }
+
+    private func forget(_ record: JobRecord?) async throws {
+        guard let record else { return }
+        try await context.ledger.forget(job: record.id)
+        try context.spool.removeKept(record.id)
+    }
+
     /// Whether the ledger knows the job already; then the drop is answered.
     private func isKnown(_ job: Job, claim: ClaimedDrop, sha256: String, file: String) async throws -> Bool {
         guard let record = try await context.ledger.job(job.id) else { return false }
-        if record.claim == claim.id {
-            // A crash came after the plan was committed, or while it was made.
-            guard record.isFinished else { return false }
-            report(try context.spool.accept(claim, as: job.id))
+        if record.claim == claim.id, record.isFinished {
+            // A crash came after the plan was committed. The job's own copy stands; the original is not read again.
+            report(try context.spool.discard(claim))
             return true
+        }
+        if record.claim == claim.id {
+            // A crash came while it was planned. Should the original have changed since, it is a new job.
+            if record.sha256 != sha256 { try await forget(record) }
+            return false
         }
         guard record.sha256 == sha256 else {
             let message =
@@ -200,15 +243,14 @@ actor Intake {
     private func answerRepeat(of record: JobRecord, claim: ClaimedDrop) async throws {
         guard let first = ReceiptName(record.receipt) else { return }
         var receipt = JobReceipts.receipt(of: record)
-        if record.kind == .campaign, let number = try await context.ledger.campaignNumber(of: record.id),
-            let summary = try await context.ledger.summary(campaign: number)
-        {
-            receipt = await keeper.receipt(summary)
+        if record.kind == .campaign, let known = try await keeper.refresh(job: record.id) {
+            receipt = known
+        } else {
+            try context.spool.write(receipt, to: first)
         }
-        try context.spool.write(receipt, to: first)
         if claim.receiptName != first.text {
             receipt.firstReceipt = first.text
-            try context.spool.write(receipt, to: try reserve(claim.receiptName, owner: claim.id))
+            try context.spool.write(receipt, to: try await reserve(claim.receiptName, owner: claim.id))
         }
         report(try context.spool.discard(claim))
         context.journal.note(
@@ -227,7 +269,9 @@ actor Intake {
             return try await reject(claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue)
         }
         let known = try await context.ledger.job(job.id)
-        let receipt = try known.flatMap { ReceiptName($0.receipt) } ?? reserve(claim.receiptName, owner: claim.id)
+        var receipt = known.flatMap { ReceiptName($0.receipt) }
+        if receipt == nil { receipt = try await reserve(claim.receiptName, owner: claim.id) }
+        guard let receipt else { throw LedgerError.conflict("job \(job.id) has no receipt") }
         try context.spool.keep(claim, as: job.id)
         if known == nil {
             try await context.ledger.begin(
@@ -238,13 +282,25 @@ actor Intake {
             fingerprint = JobReview.fingerprint(campaign, files: inspection.files)
         }
         let review = Review(
-            prepared: judge.prepared, fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings,
+            fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings,
             file: file)
         let accepted = AcceptedDrop(
             claim: claim, job: job, review: review, receipt: receipt, acceptedAt: known?.acceptedAt ?? now)
+        if try await mustQueue(job) {
+            // Waiting in the queue is no attempt; planning will be one.
+            try context.spool.wasRead(claim)
+            addHeavyWork.yield(accepted)
+        } else {
+            try await work(accepted)
+        }
+    }
+
+    /// A control job waits behind the planning of its campaign; other small jobs are done at once.
+    private func mustQueue(_ job: Job) async throws -> Bool {
         switch job {
-        case .campaign, .contacts: addHeavyWork.yield(accepted)
-        case .consent, .control: try await work(accepted)
+        case .campaign, .contacts: true
+        case .consent: false
+        case .control(let control): try await context.ledger.job(control.campaign)?.isFinished == false
         }
     }
 
@@ -281,6 +337,7 @@ actor Intake {
         let desk = JobDesk(
             context: context, library: library, keeper: keeper, wakeLanes: wakeLanes)
         do {
+            try context.spool.beginPlanning(drop.claim)
             try await desk.work(drop)
             try context.spool.planned(drop.claim)
             report(try context.spool.accept(drop.claim, as: drop.job.id))
@@ -314,7 +371,9 @@ actor Intake {
     ) async throws {
         var receipt = Receipt(job: id, kind: kind, state: .rejected)
         receipt.errors = errors
-        let name = try name ?? reserve(claim.receiptName, owner: claim.id)
+        var name = name
+        if name == nil { name = try await reserve(claim.receiptName, owner: claim.id) }
+        guard let name else { return }
         try context.spool.write(receipt, to: name, durable: true)
         try context.spool.reject(claim, receipt: receipt, as: name)
         let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""
@@ -323,8 +382,9 @@ actor Intake {
             ["RECEIPT": name.text, "ERRORS": "\(errors.count)", "CAMPAIGN": id ?? "-"])
     }
 
-    private func reserve(_ name: String, owner: String) throws -> ReceiptName {
-        try context.spool.reserveReceipt(name, owner: owner)
+    private func reserve(_ name: String, owner: String) async throws -> ReceiptName {
+        let taken = try await context.ledger.receipts(like: name, exceptOf: owner)
+        return try context.spool.reserveReceipt(name, owner: owner, isTaken: { taken.contains($0.text) })
     }
 
     private func report(_ leftover: SpoolError?) {

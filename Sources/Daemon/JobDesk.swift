@@ -20,13 +20,10 @@ struct JobDesk {
     }
 
     private func plan(_ campaign: Campaign, _ drop: Intake.AcceptedDrop) async throws {
-        guard let prepared = drop.review.prepared else {
-            throw LedgerError.conflict("campaign \(campaign.id) was not prepared")
-        }
+        let prepared = try await library.campaign(campaign.id)
         var expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
             fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt)
-        await library.add(prepared)
         let (number, state) = try await expander.expand(
             warnings: drop.review.warnings, estimate: { keeper.estimate(queued: $0, relays: $1, from: $2) })
         wakeLanes()
@@ -46,19 +43,17 @@ struct JobDesk {
     }
 
     private func record(_ consent: ConsentJob, _ drop: Intake.AcceptedDrop) async throws {
-        let counts = try await context.ledger.record(consent.events, job: consent.id, now: context.clocks.wall)
-        var registered = counts.statuses
-        registered["events"] = consent.events.count
-        registered["added"] = counts.added
-        registered["withoutEffect"] = counts.withoutEffect
-        try await context.ledger.finish(job: consent.id, registered: registered, warnings: drop.review.warnings)
+        _ = try await context.ledger.record(
+            consent.events, job: consent.id, warnings: drop.review.warnings, now: context.clocks.wall)
+        try context.spool.removeKept(consent.id)
         try await answer(drop, "\(consent.events.count) consent events of \(consent.id) are recorded")
     }
 
     private func apply(_ control: ControlJob, _ drop: Intake.AcceptedDrop) async throws {
         let because = control.reason ?? "an operator asked for it (job \(control.id))"
         let result = try await context.ledger.control(
-            campaign: control.campaign, action: control.action, because: because, now: context.clocks.wall)
+            campaign: control.campaign, action: control.action, because: because, by: control.id,
+            now: context.clocks.wall)
         switch result {
         case nil:
             if try await context.ledger.job(control.campaign) != nil {
@@ -70,7 +65,7 @@ struct JobDesk {
         case .failure(let why):
             throw refusal("/action", why.description)
         case .success(let state):
-            try await context.ledger.finish(job: control.id, registered: [:], warnings: drop.review.warnings)
+            try context.spool.removeKept(control.id)
             if let number = try await context.ledger.campaignNumber(of: control.campaign) {
                 await keeper.touch(number)
             }

@@ -1,4 +1,5 @@
 import Mailing
+import Synchronization
 
 /// The limit over all relays together: one dot at a time, each a full interval after the one before.
 actor OverallPace {
@@ -25,24 +26,40 @@ actor OverallPace {
         }
     }
 
-    /// Waits for the turn of the caller and returns the earliest moment for its dot; nil if there is no such limit.
-    ///
-    /// A caller that got a moment must call `leave`.
-    func enter(now: @Sendable () -> BootInstant) async -> BootInstant? {
+    /// Waits for the turn of the caller; nil if there is no such limit. The caller must leave its turn again.
+    func enter(now: @Sendable () -> BootInstant) async -> OverallTurn? {
         guard pacer != nil else { return nil }
         await gate.enter()
         guard let pacer else {
             await gate.leave()
             return nil
         }
-        return pacer.slot(now: now())
+        return OverallTurn(pace: self, slot: pacer.slot(now: now()))
     }
 
-    /// - Parameter writtenAt: The latest moment at which a dot may have been written; nil if none was.
-    func leave(writtenAt: BootInstant?) async {
+    fileprivate func leave(writtenAt: BootInstant?) async {
         if let writtenAt { pacer?.dotWritten(at: writtenAt) }
         await gate.leave()
     }
+}
 
-    var isLimited: Bool { pacer != nil }
+/// The right to write the next dot of all relays.
+final class OverallTurn: Sendable {
+    /// The earliest moment for the dot.
+    let slot: BootInstant
+    private let pace: OverallPace
+    private let hasLeft = Atomic(false)
+
+    fileprivate init(pace: OverallPace, slot: BootInstant) {
+        self.pace = pace
+        self.slot = slot
+    }
+
+    /// Gives the turn to the next one. Only the first call counts.
+    ///
+    /// - Parameter writtenAt: When a dot was written; nil if none was.
+    func leave(writtenAt: BootInstant?) {
+        guard !hasLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        Task { [pace] in await pace.leave(writtenAt: writtenAt) }
+    }
 }

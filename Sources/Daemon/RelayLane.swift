@@ -1,6 +1,6 @@
 import Ledger
-import MIME
 import Logging
+import MIME
 import Mailing
 import Synchronization
 
@@ -9,20 +9,19 @@ import Synchronization
 /// It decides nothing itself: the ledger decides at instant 2, the reply at instant 3.
 actor RelayLane {
     nonisolated let name: String
-    private let context: DaemonContext
+    let context: DaemonContext
     private let library: CampaignLibrary
-    private let keeper: CampaignKeeper
+    let keeper: CampaignKeeper
     private let overall: OverallPace
-    private let records: RecordGate
+    let records: RecordGate
     private let connection: any RelayConnection
-    private nonisolated let bell = Bell()
-    private nonisolated let stop = StopFlag()
+    nonisolated let bell = Bell()
+    private nonisolated let isEnding = StopFlag()
 
     private var pacer: Pacer
     private var turns = Turns()
     private var backoff = RelayBackoff()
     private var leaveAloneUntil: BootInstant?
-    private var streaks: [Int64: Streaks] = [:]
     /// How long it takes from taking a message up to having written all but its dot: learnt, in nanoseconds.
     private var preparation: Int64 = 20_000_000
     private var idleSince: BootInstant?
@@ -51,7 +50,7 @@ actor RelayLane {
 
     /// Ends the lane soon: what is before its dot is dropped, what is after it is waited for.
     nonisolated func end() {
-        stop.set()
+        isEnding.set()
         connection.interrupt()
         bell.ring()
     }
@@ -65,11 +64,10 @@ actor RelayLane {
     var paceSoFar: Pacer { pacer }
 
     func run() async {
-        while !stop.isSet {
-            context.progress.beat("relay \(name)", at: context.clocks.boot)
-            await records.pass()
+        while !isEnding.isSet {
+            await resting { await records.pass() }
             if let until = leaveAloneUntil, until > context.clocks.boot {
-                await bell.wait(until: until, clocks: context.clocks)
+                await resting { await bell.wait(until: until, clocks: context.clocks) }
                 continue
             }
             do throws(LedgerError) {
@@ -86,59 +84,71 @@ actor RelayLane {
         context.progress.gone("relay \(name)")
     }
 
-    private var configuration: Configuration { context.settings.current }
+    var configuration: Configuration { context.settings.current }
+    private var idleNanoseconds: Int64 { Int64(configuration.relays[name]?.idleSeconds ?? 15) * 1_000_000_000 }
+
+    /// Runs what may rightly take long, during which no sign of life is expected.
+    private func resting<Value: Sendable>(_ wait: () async -> Value) async -> Value {
+        context.progress.rests("relay \(name)")
+        defer { context.progress.beat("relay \(name)", at: context.clocks.boot) }
+        return await wait()
+    }
 
     /// Waits for work; ends a connection that has been idle for too long.
     private func rest(until: Timestamp?, now: Timestamp) async {
+        if until == nil { turns = Turns() }
         let boot = context.clocks.boot
         var deadline = boot.adding(nanoseconds: 30_000_000_000)
         if let until {
             deadline = min(deadline, boot.adding(nanoseconds: (until.milliseconds - now.milliseconds) * 1_000_000))
         }
         if let since = idleSince {
-            let seconds = configuration.relays[name]?.idleSeconds ?? 15
-            let closing = since.adding(nanoseconds: Int64(seconds) * 1_000_000_000)
+            let closing = since.adding(nanoseconds: idleNanoseconds)
             if boot >= closing {
-                await connection.close()
-                idleSince = nil
+                await closeConnection()
             } else {
                 deadline = min(deadline, closing)
             }
         }
-        await bell.wait(until: deadline, clocks: context.clocks)
+        await resting { await bell.wait(until: deadline, clocks: context.clocks) }
+    }
+
+    private func closeConnection() async {
+        await resting { await connection.close() }
+        idleSince = nil
     }
 
     /// Waits until it is time to take the message up, then does so.
     private func serve(_ due: DueDelivery) async {
         let now = context.clocks.boot
-        let slot = pacer.slot(now: now)
-        let lead = min(2 * preparation + 30_000_000, RelayLane.longestLead)
-        let begin = slot.adding(nanoseconds: -lead)
+        let begin = pacer.slot(now: now).adding(nanoseconds: -lead)
         guard now >= begin else {
-            let seconds = Int64(configuration.relays[name]?.idleSeconds ?? 15)
-            if idleSince != nil, begin.nanoseconds - now.nanoseconds > seconds * 1_000_000_000 {
-                await connection.close()
-                idleSince = nil
-            }
+            if idleSince != nil, begin.nanoseconds - now.nanoseconds > idleNanoseconds { await closeConnection() }
             let limit = now.adding(nanoseconds: 30_000_000_000)
-            return await bell.wait(until: min(begin, limit), clocks: context.clocks)
+            return await resting { await bell.wait(until: min(begin, limit), clocks: context.clocks) }
         }
         do {
             let prepared = try await library.campaign(due.job)
             let made = try MessageMaker(key: context.ledger.key).make(due, prepared, configuration: configuration)
-            try await attempt(due, made, began: now)
+            try await attempt(due, made)
         } catch let error as LedgerError {
             await ledgerTrouble(error)
         } catch let error as ComposeError {
             await withhold(due, because: error)
         } catch {
-            await pause(due.campaign, job: due.job, because: "its messages cannot be made: \(error)")
+            await pause(due, because: "its messages cannot be made: \(error)")
+            await pauseBriefly()
         }
     }
 
-    private func attempt(_ due: DueDelivery, _ made: MessageMaker.Made, began: BootInstant) async throws(LedgerError) {
-        switch await connection.open() {
+    /// How long before its slot a message is taken up.
+    private var lead: Int64 { min(2 * preparation + 30_000_000, RelayLane.longestLead) }
+
+    private func attempt(_ due: DueDelivery, _ made: MessageMaker.Made) async throws(LedgerError) {
+        let isFresh: Bool
+        switch await resting({ await connection.open() }) {
         case .ready(let fresh):
+            isFresh = fresh
             if fresh {
                 backoff.succeeded()
                 context.progress.trouble(name, nil)
@@ -148,30 +158,31 @@ actor RelayLane {
         case .failed(let phase, let why):
             return routeTrouble("\(phase.rawValue): \(why)")
         }
-        switch await connection.offer(made.envelope, message: made.message) {
-        case .armed: break
+        // Before the message is offered, so that no server is kept waiting for a dot while other relays have their turn.
+        let turn = await resting { await overall.enter(now: { [clocks = context.clocks] in clocks.boot }) }
+        defer { turn?.leave(writtenAt: nil) }
+        if let turn { await sleep(until: turn.slot.adding(nanoseconds: -lead)) }
+        let began = context.clocks.boot
+        switch await resting({ await connection.offer(made.envelope, message: made.message) }) {
+        case .armed:
+            preparation = (3 * preparation + context.clocks.boot.nanoseconds - began.nanoseconds) / 4
+            try await handOver(due, made, turn: turn)
         case .refused(let phase, let reply):
             idleSince = context.clocks.boot
-            return try await refused(due, phase: phase, reply: reply)
+            try await refused(due, phase: phase, reply: reply)
         case .lost(let phase, let why):
-            return routeTrouble("\(phase.rawValue): \(why)")
+            try await lost(due, "\(phase.rawValue): \(why)", isMessage: isFresh || phase != .mail)
         }
-        let spent = context.clocks.boot.nanoseconds - began.nanoseconds
-        preparation = (3 * preparation + spent) / 4
-        try await handOver(due, made)
     }
 
     /// From here on the message is complete at the relay but for its dot.
-    private func handOver(_ due: DueDelivery, _ made: MessageMaker.Made) async throws(LedgerError) {
-        let overallSlot = await overall.enter(now: { [clocks = context.clocks] in clocks.boot })
-        let now = context.clocks.boot
-        let slot = max(pacer.slot(now: now), overallSlot ?? now)
+    private func handOver(
+        _ due: DueDelivery, _ made: MessageMaker.Made, turn: OverallTurn?
+    ) async throws(LedgerError) {
+        let slot = max(pacer.slot(now: context.clocks.boot), turn?.slot ?? context.clocks.boot)
         await sleep(until: slot.adding(nanoseconds: -RelayLane.commitLead))
-        guard !stop.isSet, await records.isOpen else {
-            if overallSlot != nil { await overall.leave(writtenAt: nil) }
-            return await connection.close()
-        }
-        let names = overallSlot == nil ? [name] : [name, OverallPace.name]
+        guard !isEnding.isSet, await records.isOpen else { return await closeConnection() }
+        let names = turn == nil ? [name] : [name, OverallPace.name]
         let decision: Delivery.IntentDecision
         do throws(LedgerError) {
             decision = try await context.ledger.intend(
@@ -179,29 +190,23 @@ actor RelayLane {
                 slot: Pacer.StoredSlot(bootID: context.clocks.bootID, at: max(slot, context.clocks.boot)),
                 relays: names, now: context.clocks.wall)
         } catch {
-            if overallSlot != nil { await overall.leave(writtenAt: nil) }
-            await connection.close()
+            await closeConnection()
             throw error
         }
         guard decision == .handOver else {
-            if overallSlot != nil { await overall.leave(writtenAt: nil) }
-            await connection.close()
-            idleSince = nil
+            await closeConnection()
             return await noHandOver(due, decision)
         }
-        await sleep(until: slot)
+        await sleepUnconditionally(until: slot)
         context.progress.awaiting(name, true)
-        let ended = await connection.handOver(written: { [overall] instant in
-            if overallSlot != nil { Task { await overall.leave(writtenAt: instant) } }
-        })
+        let ended = await resting { await connection.handOver(written: { turn?.leave(writtenAt: $0) }) }
         context.progress.awaiting(name, false)
-        await conclude(due, ended, relays: names, slot: slot)
+        await conclude(due, ended, relays: names)
     }
 
     /// Instant 3. What was heard is kept in memory until it is recorded, and no dot leaves before that.
-    private func conclude(_ due: DueDelivery, _ ended: RelayHandOver, relays: [String], slot: BootInstant) async {
+    private func conclude(_ due: DueDelivery, _ ended: RelayHandOver, relays: [String]) async {
         turns.served(due.campaign)
-        idleSince = context.clocks.boot
         var evidence = AttemptEvidence(reply: nil, peer: configuration.relays[name]?.url, writtenAt: ended.writtenAt)
         var reply: SMTPReply?
         let outcome: Outcome
@@ -212,21 +217,23 @@ actor RelayLane {
             evidence.reply = answer.description
             evidence.enhanced = answer.enhanced?.description
             evidence.queueID = answer.queueID
-            pacer.dotWritten(at: ended.writtenAt ?? context.clocks.boot)
+            idleSince = context.clocks.boot
         case .silent(let why):
             outcome = .uncertain
             evidence.reply = why
-            pacer.dotWritten(at: ended.writtenAt ?? context.clocks.boot)
             idleSince = nil
         case .notWritten(let why):
             outcome = .routeTrouble
             evidence.reply = why
             idleSince = nil
         }
+        if ended.writtenAt != nil || outcome == .uncertain {
+            pacer.dotWritten(at: ended.writtenAt ?? context.clocks.boot)
+        }
         await record(due, outcome, evidence, relays: relays)
-        if case .notWritten(let why) = ended.ending { routeTrouble(why) }
-        if outcome == .sent { context.progress.counted() }
         let detail = evidence.reply ?? ""
+        if outcome == .routeTrouble { routeTrouble("dot: \(detail)") }
+        if outcome == .sent { context.progress.counted() }
         context.journal.delivered(due, relay: name, outcome: outcome, reply: reply, detail: detail)
         await note(due, outcome, detail: detail)
     }
@@ -239,93 +246,39 @@ actor RelayLane {
         turns.served(due.campaign)
         let detail = "\(phase.rawValue): \(reply)"
         context.journal.delivered(due, relay: name, outcome: outcome, reply: reply, detail: detail)
-        if outcome == .routeTrouble { return routeTrouble(detail) }
-        let evidence = AttemptEvidence(
-            reply: reply.description, enhanced: reply.enhanced?.description, peer: configuration.relays[name]?.url)
-        try await context.ledger.conclude(
-            delivery: due.id, outcome: outcome, evidence: evidence, relays: [], bootID: context.clocks.bootID,
-            retries: configuration.retries, now: context.clocks.wall)
+        if outcome == .routeTrouble {
+            let isMessage = phase == .mail || phase == .recipient || phase == .data
+            return try await lost(due, detail, isMessage: isMessage)
+        }
+        try await concludeBeforeDot(due, outcome, reply: reply)
         await note(due, outcome, detail: detail)
     }
 
-    /// Records until it is recorded; the gate keeps all dots back meanwhile.
-    private func record(
-        _ due: DueDelivery, _ outcome: Outcome, _ evidence: AttemptEvidence, relays: [String]
-    ) async {
-        var isShut = false
-        while true {
-            do throws(LedgerError) {
-                try await context.ledger.conclude(
-                    delivery: due.id, outcome: outcome, evidence: evidence, relays: relays,
-                    bootID: context.clocks.bootID, retries: configuration.retries, now: context.clocks.wall)
-                break
-            } catch LedgerError.conflict(let what) {
-                ledgerNote("delivery \(due.id) is not as it must be; its outcome was \(outcome.word): \(what)")
-                break
-            } catch {
-                if !isShut {
-                    isShut = true
-                    await records.shut()
-                    ledgerNote("the outcome of delivery \(due.id) cannot be recorded, so nothing is sent: \(error)")
-                }
-                context.progress.beat("relay \(name)", at: context.clocks.boot)
-                // On the way out there is no more time: the next start calls it uncertain, which is true.
-                if stop.isSet { break }
-                await pauseBriefly()
-            }
+    /// The connection went before the dot.
+    ///
+    /// - Parameter isMessage: Whether this message may be what the server stumbles over; then others go first.
+    private func lost(_ due: DueDelivery, _ why: String, isMessage: Bool) async throws(LedgerError) {
+        guard !isEnding.isSet else { return }
+        if isMessage {
+            turns.served(due.campaign)
+            try await concludeBeforeDot(due, .routeTrouble, reply: nil)
         }
-        if isShut { await records.open() }
+        routeTrouble(why)
     }
 
-    private func note(_ due: DueDelivery, _ outcome: Outcome, detail: String) async {
-        var streak = streaks[due.campaign] ?? Streaks(uncertainLimit: configuration.pauseAfterUncertain)
-        let because = streak.note(outcome, reply: detail)
-        streaks[due.campaign] = streak
-        if let because { await pause(due.campaign, job: due.job, because: because) }
-        await keeper.touch(due.campaign)
-    }
-
-    /// Instant 2 decided against the dot: the connection was dropped without it.
-    private func noHandOver(_ due: DueDelivery, _ decision: Delivery.IntentDecision) async {
-        let detail: String
-        switch decision {
-        case .handOver, .leave: return
-        case .withhold(let reason): detail = "withheld (\(reason.rawValue))"
-        case .expire: detail = "expired"
-        }
-        context.journal.note(
-            .info, .delivery, "\(detail): \(context.journal.shown(due.address))",
-            ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": detail])
-        await keeper.touch(due.campaign)
-    }
-
-    private func withhold(_ due: DueDelivery, because error: ComposeError) async {
-        do throws(LedgerError) {
-            try await context.ledger.withhold(delivery: due.id, reason: .missingField)
-            let person = context.journal.shown(due.address)
-            context.journal.note(
-                .notice, .delivery, "withheld: no message can be made for \(person): \(error)",
-                ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": "withheld"])
-            await keeper.touch(due.campaign)
-        } catch {
-            await ledgerTrouble(error)
-        }
-    }
-
-    private func pause(_ campaign: Int64, job: JobID, because: String) async {
-        do throws(LedgerError) {
-            guard try await context.ledger.pause(campaign: campaign, because: because) else { return }
-            context.journal.note(
-                .warning, .paused, "campaign \(job) is paused: \(because)", ["CAMPAIGN": job.text, "RELAY": name])
-            await keeper.touch(campaign)
-        } catch {
-            await ledgerTrouble(error)
-        }
+    private func concludeBeforeDot(
+        _ due: DueDelivery, _ outcome: Outcome, reply: SMTPReply?
+    ) async throws(LedgerError) {
+        let evidence = AttemptEvidence(
+            reply: reply?.description, enhanced: reply?.enhanced?.description, peer: configuration.relays[name]?.url)
+        try await context.ledger.conclude(
+            delivery: due.id, outcome: outcome, evidence: evidence, relays: [], bootID: context.clocks.bootID,
+            retries: configuration.retries, now: context.clocks.wall)
     }
 
     private func routeTrouble(_ why: String) {
         idleSince = nil
-        guard !stop.isSet else { return }
+        guard !isEnding.isSet else { return }
         let pause = backoff.failed()
         leaveAloneUntil = context.clocks.boot.adding(nanoseconds: pause)
         context.progress.trouble(name, why)
@@ -334,46 +287,16 @@ actor RelayLane {
             "relay \(name) cannot be used (\(why)); trying again in \(pause / 1_000_000_000) s", ["RELAY": name])
     }
 
-    private func ledgerTrouble(_ error: LedgerError) async {
-        ledgerNote("\(error); nothing is sent meanwhile")
-        await pauseBriefly()
-    }
-
-    private func ledgerNote(_ why: String) {
-        context.journal.note(.error, .ledgerTrouble, why, ["RELAY": name])
-    }
-
-    private func pauseBriefly() async {
-        await bell.wait(until: context.clocks.boot.adding(nanoseconds: 1_000_000_000), clocks: context.clocks)
-    }
-
-    /// Sleeps on, whatever rings, but not past a stop.
+    /// Sleeps on, whatever rings, but not past the end of the lane.
     private func sleep(until instant: BootInstant) async {
-        while context.clocks.boot < instant, !stop.isSet {
-            await bell.wait(until: instant, clocks: context.clocks)
+        while context.clocks.boot < instant, !isEnding.isSet {
+            await resting { await bell.wait(until: instant, clocks: context.clocks) }
         }
     }
-}
 
-/// Keeps all dots back while an outcome that was heard is not recorded yet.
-actor RecordGate {
-    private var unrecorded = 0
-    private var waiters: [CheckedContinuation<Void, Never>] = []
-
-    var isOpen: Bool { unrecorded == 0 }
-
-    func shut() { unrecorded += 1 }
-
-    func open() {
-        unrecorded -= 1
-        guard unrecorded == 0 else { return }
-        for waiter in waiters { waiter.resume() }
-        waiters = []
-    }
-
-    /// Returns when every outcome is recorded.
-    func pass() async {
-        guard unrecorded > 0 else { return }
-        await withCheckedContinuation { waiters.append($0) }
+    /// Sleeps for the last milliseconds before a dot whose intent is recorded: not even a stop makes it leave early.
+    private func sleepUnconditionally(until instant: BootInstant) async {
+        let pause = Bell()
+        while context.clocks.boot < instant { await pause.wait(until: instant, clocks: context.clocks) }
     }
 }

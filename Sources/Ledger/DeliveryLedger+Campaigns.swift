@@ -87,11 +87,12 @@ extension DeliveryLedger {
         }
     }
 
-    /// Changes the course of a campaign and returns its new state.
+    /// Changes the course of a campaign, ends the control job that asks for it, and returns the new state.
     ///
+    /// To resume or approve is also a person's word that sending may go on after the ledger was restored.
     /// - Parameter because: The reason that the receipt shows while the campaign is paused.
     package func control(
-        campaign job: JobID, action: ControlJob.Action, because: String?, now: Timestamp
+        campaign job: JobID, action: ControlJob.Action, because: String?, by control: JobID, now: Timestamp
     ) throws(LedgerError) -> Result<CampaignState, ControlRefusal>? {
         try write { database in
             let row = try Row.fetchOne(
@@ -118,6 +119,10 @@ extension DeliveryLedger {
                       held_because = CASE ?1 WHEN 'paused' THEN held_because END WHERE number = ?3
                     """,
                 arguments: [state.rawValue, shown, standing.number])
+            try database.execute(sql: "UPDATE jobs SET finished = 1 WHERE id = ?", arguments: [control.text])
+            if action == .resume || action == .approve {
+                try database.execute(sql: "DELETE FROM facts WHERE name = 'restored'")
+            }
             return result
         }
     }

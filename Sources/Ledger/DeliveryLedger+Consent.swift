@@ -56,6 +56,11 @@ package struct RegistrationCounts: Sendable, Equatable {
     package var withoutEffect = 0
 
     package init() {}
+
+    /// As the receipt of a consent job counts them.
+    fileprivate func words(events: Int) -> [String: Int] {
+        statuses.merging(["events": events, "added": added, "withoutEffect": withoutEffect]) { $1 }
+    }
 }
 
 extension DeliveryLedger {
@@ -85,9 +90,9 @@ extension DeliveryLedger {
         }
     }
 
-    /// Records single events, all in one transaction. An address that is not registered becomes a contact by it.
+    /// Records single events and ends their job, all in one transaction. An address that is not registered becomes a contact by it.
     package func record(
-        _ events: [ConsentJob.Entry], job: JobID, now: Timestamp
+        _ events: [ConsentJob.Entry], job: JobID, warnings: [String] = [], now: Timestamp
     ) throws(LedgerError) -> RegistrationCounts {
         let key = self.key
         return try write { database in
@@ -106,6 +111,8 @@ extension DeliveryLedger {
                     event, contact: contact, isNew: isNew, addressKey: entry.address.key, proof: proof)
                 if let status { counts.statuses[status.rawValue, default: 0] += 1 } else { counts.withoutEffect += 1 }
             }
+            try Self.finish(
+                database, job: job, registered: counts.words(events: events.count), warnings: warnings)
             return counts
         }
     }

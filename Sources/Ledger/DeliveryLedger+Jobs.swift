@@ -55,11 +55,25 @@ extension DeliveryLedger {
         }
     }
 
-    /// Whether a name of a receipt belongs to a job.
-    package func receiptIsTaken(_ name: String) throws(LedgerError) -> Bool {
+    /// The job that was accepted from that claim; nil if there is none.
+    package func job(claimedAs claim: String) throws(LedgerError) -> JobRecord? {
         try read { database in
-            try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM jobs WHERE receipt = ?)", arguments: [name]) ?? false
+            try Row.fetchOne(database, sql: "SELECT * FROM jobs WHERE claim = ?", arguments: [claim])
+                .map(Self.jobRecord)
+        }
+    }
+
+    /// The names of receipts that belong to jobs and are NAME or NAME.2, NAME.3 …
+    ///
+    /// - Parameter claim: A claim whose own receipt does not count.
+    package func receipts(like name: String, exceptOf claim: String) throws(LedgerError) -> Set<String> {
+        try read { database in
+            Set(
+                try String.fetchAll(
+                    database,
+                    sql:
+                        "SELECT receipt FROM jobs WHERE (receipt = ?1 OR receipt GLOB ?1 || '.[0-9]*') AND claim <> ?2",
+                    arguments: [name, claim]))
         }
     }
 
@@ -77,11 +91,13 @@ extension DeliveryLedger {
     package func finish(
         job id: JobID, registered: [String: Int], warnings: [String]
     ) throws(LedgerError) {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE jobs SET finished = 1, registered = ?, warnings = ? WHERE id = ?",
-                arguments: [try Self.json(registered), try Self.json(warnings), id.text])
-        }
+        try write { try Self.finish($0, job: id, registered: registered, warnings: warnings) }
+    }
+
+    static func finish(_ database: Database, job id: JobID, registered: [String: Int], warnings: [String]) throws {
+        try database.execute(
+            sql: "UPDATE jobs SET finished = 1, registered = ?, warnings = ? WHERE id = ?",
+            arguments: [try json(registered), try json(warnings), id.text])
     }
 
     /// Counts one more drop of the same job and returns its record.

@@ -206,7 +206,15 @@ extension DeliveryLedger {
 
     static func discardPlan(_ database: Database, number: Int64) throws {
         try requirePlanning(database, number: number)
-        for table in ["deliveries", "set_asides", "tallies", "consent_tallies"] {
+        // In pieces, because SQLite keeps what one statement changed in memory.
+        repeat {
+            try database.execute(
+                sql: """
+                    DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE campaign = ? LIMIT 5000)
+                    """,
+                arguments: [number])
+        } while database.changesCount > 0
+        for table in ["set_asides", "tallies", "consent_tallies"] {
             try database.execute(sql: "DELETE FROM \(table) WHERE campaign = ?", arguments: [number])
         }
         try database.execute(sql: "DELETE FROM campaigns WHERE number = ?", arguments: [number])

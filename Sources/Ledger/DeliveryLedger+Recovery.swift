@@ -41,10 +41,18 @@ extension DeliveryLedger {
             guard known < written else { return recovery }
             recovery.isRestored = true
             try database.execute(sql: "UPDATE facts SET value = ? WHERE name = 'intents'", arguments: [written])
+            try database.execute(sql: "INSERT INTO facts VALUES ('restored', 1) ON CONFLICT DO NOTHING")
             _ = try Self.pause(
                 database, where: "true",
                 because: "the ledger was restored from an older copy: what it shows as queued may have been sent", [])
             return recovery
+        }
+    }
+
+    /// Whether the ledger was restored from an older copy and no person has said since that sending may go on.
+    package func isRestored() throws(LedgerError) -> Bool {
+        try read { database in
+            try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'restored')") ?? false
         }
     }
 

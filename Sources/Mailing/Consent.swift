@@ -86,6 +86,7 @@ package struct ConsentStanding: Hashable, Sendable {
     private func mayAccept(_ event: ConsentEvent) -> Bool {
         guard status == .refused else { return true }
         guard event.by == .recipient, event.kind != .imported, let refusedSince else { return false }
-        return event.at > refusedSince
+        // A date in the future would outlive every later refusal.
+        return min(event.at, event.recordedAt) > refusedSince
     }
 }

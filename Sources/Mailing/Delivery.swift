@@ -44,6 +44,9 @@ package struct Delivery: Hashable, Sendable {
         }
     }
 
+    /// Seconds for which a message over which a connection was lost lets others go first.
+    package static let stumblePause: Int64 = 60
+
     package private(set) var state: State
     /// Attempts that cost the recipient a turn: answered with 4yz. Route trouble costs none.
     package private(set) var attempts: Int
@@ -107,8 +110,13 @@ package struct Delivery: Hashable, Sendable {
             precondition(state == .inFlight || state == .queued, "a closed delivery cannot be refused")
             state = .queued
             notBefore = now.adding(seconds: retries.delay(afterAttempt: 1, isGreylisting: false))
-        case .routeTrouble, .senderTrouble:
+        case .routeTrouble:
             precondition(state == .inFlight || state == .queued, "a closed delivery has no route")
+            state = .queued
+            // No attempt is counted; but if it is this message that breaks the connection, others shall go first.
+            notBefore = max(notBefore, now.adding(seconds: Delivery.stumblePause))
+        case .senderTrouble:
+            precondition(state == .inFlight || state == .queued, "a closed delivery has no sender")
             state = .queued
         case .uncertain:
             precondition(state == .inFlight, "doubt begins with the dot")

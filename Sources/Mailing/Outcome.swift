@@ -42,7 +42,13 @@ package enum Outcome: Hashable, Sendable {
         case (.permanent, .authentication), (.permanent, .mail):
             self = .senderTrouble
         case (.permanent, .recipient), (.permanent, .data), (.permanent, .dot):
-            self = enhanced?.subject == 7 ? .policyRefusal : .bounced(suppress: Outcome.provesDead(reply, phase: phase))
+            if let enhanced, enhanced.subject == 1, [7, 8].contains(enhanced.detail) {
+                self = .senderTrouble
+            } else if enhanced?.subject == 7 {
+                self = .policyRefusal
+            } else {
+                self = .bounced(suppress: Outcome.provesDead(reply))
+            }
         case (.intermediate, .dot):
             self = .uncertain
         default:
@@ -56,10 +62,12 @@ package enum Outcome: Hashable, Sendable {
         return enhanced.subject == 7 && enhanced.detail == 1 || enhanced.subject == 2 && enhanced.detail == 0
     }
 
-    /// Whether nothing sent to this address can ever arrive (RFC 3463 3.2 and 3.3, RFC 7505): by enhanced code, and
-    /// without one by the reply code to RCPT.
-    private static func provesDead(_ reply: SMTPReply, phase: SMTPPhase) -> Bool {
-        guard let enhanced = reply.enhanced else { return phase == .recipient && [550, 551, 553].contains(reply.code) }
+    /// Whether nothing sent to this address can ever arrive (RFC 3463 3.2 and 3.3, RFC 7505).
+    ///
+    /// Only an enhanced code proves that: a bare 550 may as well be a relay that does not know us, and what is
+    /// suppressed by mistake stays so.
+    private static func provesDead(_ reply: SMTPReply) -> Bool {
+        guard let enhanced = reply.enhanced else { return false }
         switch (enhanced.subject, enhanced.detail) {
         case (1, 1), (1, 2), (1, 3), (1, 6), (1, 10), (2, 1): return true
         default: return false

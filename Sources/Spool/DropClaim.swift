@@ -31,6 +31,7 @@ package enum ClaimOutcome: Hashable, Sendable {
 
 extension SpoolDirectory {
     static let attemptsFile: DirectoryEntryName = ".attempts"
+    static let planningFile: DirectoryEntryName = ".planning"
 
     /// Takes a drop out of incoming/ into the daemon's own directory.
     package func claim(_ drop: PendingDrop) throws(SpoolError) -> ClaimOutcome {
@@ -80,7 +81,9 @@ extension SpoolDirectory {
                 let name = try directory.entries(where: { !$0.isHidden }).first,
                 let status = try directory.status(of: name)
             else { continue }
-            let attempts = try directory.status(of: SpoolDirectory.attemptsFile)?.size ?? 0
+            let reading = try directory.status(of: SpoolDirectory.attemptsFile)?.size ?? 0
+            let planning = try directory.status(of: SpoolDirectory.planningFile)?.size ?? 0
+            let attempts = max(reading, planning)
             found.append((status.changed, ClaimedDrop(id: id, name: name, attempts: Int(attempts))))
         }
         return found.sorted { ($0.order, $0.drop.id) < ($1.order, $1.drop.id) }.map(\.drop)
@@ -88,8 +91,10 @@ extension SpoolDirectory {
 
     /// Notes durably that an inspection begins, one byte an attempt: if reading the drop kills the daemon, the next
     /// start can tell.
-    func beginAttempt(_ directory: SpoolDescriptor) throws(SpoolError) {
-        let file = try directory.open(SpoolDirectory.attemptsFile, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+    func beginAttempt(
+        _ directory: SpoolDescriptor, counter: DirectoryEntryName = attemptsFile
+    ) throws(SpoolError) {
+        let file = try directory.open(counter, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         try file.write([UInt8(ascii: "+")])
         try file.synchronize()
     }
@@ -103,11 +108,26 @@ extension SpoolDirectory {
         }
     }
 
+    /// Notes durably that planning begins, as `inspect` does for reading.
+    package func beginPlanning(_ drop: ClaimedDrop) throws(SpoolError) {
+        try beginAttempt(try claims.openDirectory(drop.directory), counter: SpoolDirectory.planningFile)
+    }
+
+    /// Notes that a drop was read without harm; it may now wait as long as it has to.
+    package func wasRead(_ drop: ClaimedDrop) throws(SpoolError) {
+        try forget(SpoolDirectory.attemptsFile, of: drop)
+    }
+
     /// Notes that a drop was read and planned without harm, or put off by an orderly stop: its attempts begin again
     /// at 0.
     package func planned(_ drop: ClaimedDrop) throws(SpoolError) {
+        try forget(SpoolDirectory.attemptsFile, of: drop)
+        try forget(SpoolDirectory.planningFile, of: drop)
+    }
+
+    private func forget(_ counter: DirectoryEntryName, of drop: ClaimedDrop) throws(SpoolError) {
         do throws(SpoolError) {
-            try claims.openDirectory(drop.directory).remove(SpoolDirectory.attemptsFile)
+            try claims.openDirectory(drop.directory).remove(counter)
         } catch  where error.code == ENOENT {
             return
         }

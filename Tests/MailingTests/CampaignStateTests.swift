@@ -1,5 +1,6 @@
-import Mailing
 import Testing
+
+@testable import Mailing
 
 @Suite struct `The state of a campaign` {
     static let now = seconds(1000)
@@ -30,11 +31,13 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (999, CampaignState.running), (1000, .running), (1001, .scheduled),
-    ]) func `after approval or resumption depends on whether its time has come`(
-        sendAfter: Int64, expected: CampaignState
-    ) throws {
+    @Test(
+        arguments: [
+            (999, .running), (1000, .running), (1001, .scheduled),
+        ] as [(Int64, CampaignState)]) func `after approval or resumption depends on whether its time has come`(
+            sendAfter: Int64, expected: CampaignState
+        ) throws
+    {
         let time = seconds(sendAfter)
         #expect(try CampaignState.held.applying(.approve, now: Self.now, sendAfter: time).get() == expected)
         #expect(try CampaignState.paused.applying(.resume, now: Self.now, sendAfter: time).get() == expected)

@@ -103,7 +103,7 @@ private func standing(after history: [ConsentEvent]) -> ConsentStanding {
         }
     }
 
-    @Test(arguments: [(9, ConsentStatus.refused), (10, .refused), (11, .accepted)])
+    @Test(arguments: [(9, .refused), (10, .refused), (11, .accepted)] as [(Int64, ConsentStatus)])
     func `is consent again only by an acceptance dated after the arrival of the refusal`(
         date: Int64, expected: ConsentStatus
     ) {
@@ -117,7 +117,8 @@ private func standing(after history: [ConsentEvent]) -> ConsentStanding {
         for arrivals in [[10, 30], [30, 10]] as [[Int64]] {
             var standing = ConsentStanding.none
             for arrival in arrivals {
-                standing.apply(ConsentEvent(kind: .withdrawn, by: .recipient, at: seconds(1), recordedAt: seconds(arrival)))
+                let time = seconds(arrival)
+                standing.apply(ConsentEvent(kind: .withdrawn, by: .recipient, at: seconds(1), recordedAt: time))
             }
             #expect(standing.refusedSince == seconds(30))
             standing.apply(ConsentEvent(kind: .accepted, by: .recipient, at: seconds(20), recordedAt: seconds(40)))

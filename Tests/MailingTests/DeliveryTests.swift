@@ -40,12 +40,13 @@ import Testing
         return found
     }
 
-    @Test(arguments: [
-        (Delivery.State.queued, [.queued, .inFlight, .bounced, .withheld, .expired]),
-        (.inFlight, [.inFlight, .queued, .sent, .bounced, .uncertain]),
-        (.sent, [.sent]), (.bounced, [.bounced]), (.uncertain, [.uncertain]), (.withheld, [.withheld]),
-        (.expired, [.expired]), (.cancelled, [.cancelled]),
-    ] as [(Delivery.State, Set<Delivery.State>)])
+    @Test(
+        arguments: [
+            (.queued, [.queued, .inFlight, .bounced, .withheld, .expired]),
+            (.inFlight, [.inFlight, .queued, .sent, .bounced, .uncertain]),
+            (.sent, [.sent]), (.bounced, [.bounced]), (.uncertain, [.uncertain]), (.withheld, [.withheld]),
+            (.expired, [.expired]), (.cancelled, [.cancelled]),
+        ] as [(Delivery.State, Set<Delivery.State>)])
     func `can become by any event only what the diagram shows`(
         state: Delivery.State, becomes: Set<Delivery.State>
     ) {
@@ -91,19 +92,20 @@ import Testing
     }
 
     /// The questions of instant 2 in their order: is it due, may it, is there time, is the campaign running.
-    @Test(arguments: [
-        (1001, 2000, true, nil, .leave, .queued),
-        (1001, 2000, true, .refused, .leave, .queued),
-        (1000, 2000, true, nil, .handOver, .inFlight),
-        (999, 2000, true, nil, .handOver, .inFlight),
-        (1000, 2000, true, .refused, .withhold(.refused), .withheld),
-        (1000, 2000, false, .refused, .withhold(.refused), .withheld),
-        (1000, 1000, true, .suppressed, .withhold(.suppressed), .withheld),
-        (1000, 1000, true, nil, .expire, .expired),
-        (1000, 1000, false, nil, .expire, .expired),
-        (1000, 1001, true, nil, .handOver, .inFlight),
-        (1000, 2000, false, nil, .leave, .queued),
-    ] as [(Int64, Int64, Bool, WithheldReason?, Delivery.IntentDecision, Delivery.State)])
+    @Test(
+        arguments: [
+            (1001, 2000, true, nil, .leave, .queued),
+            (1001, 2000, true, .refused, .leave, .queued),
+            (1000, 2000, true, nil, .handOver, .inFlight),
+            (999, 2000, true, nil, .handOver, .inFlight),
+            (1000, 2000, true, .refused, .withhold(.refused), .withheld),
+            (1000, 2000, false, .refused, .withhold(.refused), .withheld),
+            (1000, 1000, true, .suppressed, .withhold(.suppressed), .withheld),
+            (1000, 1000, true, nil, .expire, .expired),
+            (1000, 1000, false, nil, .expire, .expired),
+            (1000, 1001, true, nil, .handOver, .inFlight),
+            (1000, 2000, false, nil, .leave, .queued),
+        ] as [(Int64, Int64, Bool, WithheldReason?, Delivery.IntentDecision, Delivery.State)])
     func `is decided on at the last moment before the dot`(
         notBefore: Int64, expires: Int64, isRunning: Bool, objection: WithheldReason?,
         decision: Delivery.IntentDecision, state: Delivery.State
@@ -130,11 +132,12 @@ import Testing
     }
 
     /// From both open states: what it becomes, the attempts it costs, and the seconds until it is due again.
-    @Test(arguments: [
-        (.bounced(suppress: true), .bounced, 0, 0), (.bounced(suppress: false), .bounced, 0, 0),
-        (.deferred(isGreylisting: false), .queued, 1, 1800), (.deferred(isGreylisting: true), .queued, 1, 600),
-        (.policyRefusal, .queued, 0, 1800), (.routeTrouble, .queued, 0, 0), (.senderTrouble, .queued, 0, 0),
-    ] as [(Outcome, Delivery.State, Int, Int64)])
+    @Test(
+        arguments: [
+            (.bounced(suppress: true), .bounced, 0, 0), (.bounced(suppress: false), .bounced, 0, 0),
+            (.deferred(isGreylisting: false), .queued, 1, 1800), (.deferred(isGreylisting: true), .queued, 1, 600),
+            (.policyRefusal, .queued, 0, 1800), (.routeTrouble, .queued, 0, 0), (.senderTrouble, .queued, 0, 0),
+        ] as [(Outcome, Delivery.State, Int, Int64)])
     func `that was not sent pays an attempt only for a temporary refusal of its own`(
         outcome: Outcome, state: Delivery.State, attempts: Int, delay: Int64
     ) {
@@ -164,7 +167,7 @@ import Testing
     func `cannot be sent or in doubt without having been in flight, or the program is wrong`(
         outcome: Outcome, state: Delivery.State
     ) async {
-        await #expect(processExitsWith: .failure) { [word = outcome.word, name = state.rawValue] in
+        await #expect(processExitsWith: .failure) { [word = outcome.word as String, name = state.rawValue as String] in
             conclude(word, in: name)
         }
     }
@@ -177,7 +180,7 @@ import Testing
     func `that is closed or in doubt hears of no outcome, or the program is wrong`(
         outcome: Outcome, state: Delivery.State
     ) async {
-        await #expect(processExitsWith: .failure) { [word = outcome.word, name = state.rawValue] in
+        await #expect(processExitsWith: .failure) { [word = outcome.word as String, name = state.rawValue as String] in
             conclude(word, in: name)
         }
     }

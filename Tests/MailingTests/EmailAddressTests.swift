@@ -1,5 +1,6 @@
-import Mailing
 import Testing
+
+@testable import Mailing
 
 private func repeated(_ text: String, _ count: Int) -> String { String(repeating: text, count: count) }
 
@@ -19,7 +20,8 @@ private func domain(octets: Int) -> String {
 @Suite struct `An email address` {
     @Test(arguments: [
         "a@b.nl", "jan@example.org", "jan.de.boer@example.org", "jan+nieuws@example.org", "o'brien@example.org",
-        "!#$%&'*+-/=?^_`{|}~@example.org", "1@2.example", "a-@x-y.example", "_@a--b.example", "jan@xn--bcher-kva.example",
+        "!#$%&'*+-/=?^_`{|}~@example.org", "1@2.example", "a-@x-y.example", "_@a--b.example",
+        "jan@xn--bcher-kva.example",
         "jan@a.b.c.d.e.f.example", "x@1.2.3.4.example", "jörg@example.org", "用户@example.org",
     ]) func `is a local part of atoms and a domain of at least two labels`(text: String) throws {
         #expect(try address(text).text == text)
@@ -49,7 +51,10 @@ private func domain(octets: Int) -> String {
     @Test func `never carries any control character, wherever it stands`() {
         for value in Array(0..<32) + Array(127..<160) {
             guard let control = UnicodeScalar(value) else { continue }
-            for text in ["\(control)u@x.example", "u\(control)v@x.example", "u@x\(control)y.example", "u@x.example\(control)"] {
+            for (before, after) in [
+                ("", "u@x.example"), ("u", "v@x.example"), ("u@x", "y.example"), ("u@x.example", ""),
+            ] {
+                let text = before + String(control) + after
                 #expect(throws: EmailAddress.Invalid.self, "U+\(String(value, radix: 16))") { try address(text) }
             }
         }

@@ -18,7 +18,8 @@ import Testing
         #expect(!JobID.isValid(text))
     }
 
-    @Test func `allows of all single bytes only the 62 letters and digits at its beginning, and three more behind it`() {
+    @Test func `allows of all single bytes only the 62 letters and digits at its beginning, and three more behind it`()
+    {
         let scalars = (0...255).compactMap(UnicodeScalar.init).map { String(Character($0)) }
         #expect(scalars.count { JobID.isValid($0) } == 62)
         #expect(scalars.filter { JobID.isValid("a" + $0) && !JobID.isValid($0) } == ["-", ".", "_"])

@@ -84,7 +84,7 @@ private let routePhases: [SMTPPhase] = [.connect, .greeting, .hello, .encryption
     }
 
     @Test func `suppresses nobody by a policy, content or size code, whatever the reply code`() {
-        let texts = ["5.7.0", "5.7.1", "5.7.26", "5.7.515", "5.6.0", "5.6.7", "5.3.4", "5.2.3", "5.2.2", "5.4.4", "5.5.0"]
+        let texts = ["5.7.0", "5.7.1", "5.7.26", "5.7.515", "5.6.0", "5.6.7", "5.3.4", "5.2.3", "5.2.2", "5.4.4"]
         for phase in SMTPPhase.allCases {
             for code in 500...599 {
                 for text in texts {
@@ -108,7 +108,9 @@ private let routePhases: [SMTPPhase] = [.connect, .greeting, .hello, .encryption
 }
 
 @Suite struct `The retry schedule` {
-    @Test(arguments: [(0, 1800), (1, 1800), (2, 3600), (3, 7200), (4, 10_800), (5, 10_800), (1000, 10_800)])
+    @Test(
+        arguments: [(0, 1800), (1, 1800), (2, 3600), (3, 7200), (4, 10_800), (5, 10_800), (1000, 10_800)]
+            as [(Int, Int64)])
     func `tries twice in the first hours and then every three (SMTP-07)`(attempt: Int, seconds: Int64) {
         #expect(RetrySchedule.standard.delay(afterAttempt: attempt, isGreylisting: false) == seconds)
     }

@@ -173,7 +173,7 @@ private struct MachineRun {
         #expect(strange.slot(now: instant(hour)) == instant(hour + 36_000_000_000))
     }
 
-    @Test(arguments: [(3000, 100), (100, 3000), (100, 101)]) func `changed by a reload keeps the new gap to the last dot`(
+    @Test(arguments: [(3000, 100), (100, 3000), (100, 101)]) func `changed by a reload keeps the new gap`(
         before: Int, after: Int
     ) {
         var changed = pacer(before)

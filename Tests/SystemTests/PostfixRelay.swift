@@ -11,6 +11,8 @@ final class PostfixRelay: Sendable {
     static let username = "library"
     /// Goes into no log: the tests look for it.
     static let password = "correct-horse-4711"
+    /// Not the password.
+    static let wrongPassword = "wrong-battery-0815"
     /// At the recipient that Postfix refuses.
     static let unknownReader = "gone@readers.example"
 
@@ -23,6 +25,7 @@ final class PostfixRelay: Sendable {
         let queueID: String?
         /// Whether it came into Postfix by TLS and AUTH (RFC 3848).
         let wasAuthenticatedOverTLS: Bool
+        let body: Substring
     }
 
     /// Where Postfix listens.
@@ -62,8 +65,7 @@ final class PostfixRelay: Sendable {
         try await makeUser(in: directory)
         try directory.write(mainConfiguration(directory.path, sink: ports[1]), to: "config/main.cf")
         try directory.write(services(port: ports[0]), to: "config/master.cf")
-        try await command(
-            ["chown", "-R", "postfix", directory.path("data"), directory.path("sink"), directory.path("config/sasl")])
+        try await command(["chown", "postfix", directory.path("data"), directory.path("sink")])
         try await command(["postfix", "-c", directory.path("config"), "check"])
 
         let sink = try OwnedProcess(
@@ -134,7 +136,8 @@ final class PostfixRelay: Sendable {
     }
 
     private static func read(_ text: String) -> Delivered {
-        let header = text.prefix(upTo: text.range(of: "\n\n")?.lowerBound ?? text.endIndex)
+        let end = text.range(of: "\n\n")
+        let header = text.prefix(upTo: end?.lowerBound ?? text.endIndex)
         let unfolded = header.replacing("\n\t", with: " ").replacing("\n ", with: " ")
         let lines = unfolded.split(separator: "\n")
         func values(_ name: String) -> [Substring] {
@@ -148,6 +151,6 @@ final class PostfixRelay: Sendable {
             recipients: values("X-Rcpt-Args").map { String($0.drop { $0 == "<" }.prefix { $0 != ">" }) },
             messageID: values("Message-ID").first.map { $0.trimmingCharacters(in: ["<", ">"]) },
             queueID: place.flatMap { $0 + 1 < how.count ? String(how[$0 + 1]) : nil },
-            wasAuthenticatedOverTLS: how.contains("ESMTPSA"))
+            wasAuthenticatedOverTLS: how.contains("ESMTPSA"), body: text.suffix(from: end?.upperBound ?? text.endIndex))
     }
 }

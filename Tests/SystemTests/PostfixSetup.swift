@@ -51,6 +51,7 @@ extension PostfixRelay {
         let database = directory.path("config/sasl/sasldb2")
         try await command(
             ["saslpasswd2", "-p", "-c", "-f", database, "-u", "relay.example", username], input: password)
+        try await command(["chgrp", "postfix", database])
         // Debian's Postfix looks for it beside main.cf, others where cyrus_sasl_config_path says.
         try directory.write(
             """

@@ -1,0 +1,127 @@
+import Ledger
+import Logging
+import MIME
+import Mailing
+
+extension RelayLane {
+    /// A stop waits so long, in nanoseconds, for an outcome that was heard to be recorded.
+    private static let lastTry: Int64 = 20_000_000_000
+
+    /// Records until it is recorded; the gate keeps all dots back meanwhile.
+    func record(_ due: DueDelivery, _ outcome: Outcome, _ evidence: AttemptEvidence, relays: [String]) async {
+        var isShut = false
+        var stoppedAt: BootInstant?
+        while true {
+            do throws(LedgerError) {
+                try await context.ledger.conclude(
+                    delivery: due.id, outcome: outcome, evidence: evidence, relays: relays,
+                    bootID: context.clocks.bootID, retries: configuration.retries, now: context.clocks.wall)
+                break
+            } catch LedgerError.conflict(let what) {
+                ledgerNote("delivery \(due.id) is not as it must be; its outcome was \(outcome.word): \(what)")
+                break
+            } catch {
+                if !isShut {
+                    isShut = true
+                    await records.shut()
+                    ledgerNote("the outcome of delivery \(due.id) cannot be recorded, so nothing is sent: \(error)")
+                }
+            }
+            if context.stopping.isSet {
+                let now = context.clocks.boot
+                let since = stoppedAt ?? now
+                stoppedAt = since
+                // The next start calls it uncertain, which is true.
+                if now.nanoseconds - since.nanoseconds > RelayLane.lastTry { break }
+            }
+            await pauseBriefly()
+        }
+        if isShut { await records.open() }
+    }
+
+    /// Tells the campaign's keeper, who knows what came in a row.
+    func note(_ due: DueDelivery, _ outcome: Outcome, detail: String) async {
+        if let because = await keeper.note(outcome, campaign: due.campaign, detail: detail) {
+            await pause(due, because: because)
+        }
+        await keeper.touch(due.campaign)
+    }
+
+    /// Instant 2 decided against the dot: the connection was dropped without it.
+    func noHandOver(_ due: DueDelivery, _ decision: Delivery.IntentDecision) async {
+        let detail: String
+        switch decision {
+        case .handOver, .leave: return
+        case .withhold(let reason): detail = "withheld (\(reason.rawValue))"
+        case .expire: detail = "expired"
+        }
+        context.journal.note(
+            .info, .delivery, "\(detail): \(context.journal.shown(due.address))",
+            ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": detail])
+        await keeper.touch(due.campaign)
+    }
+
+    func withhold(_ due: DueDelivery, because error: ComposeError) async {
+        do throws(LedgerError) {
+            try await context.ledger.withhold(delivery: due.id, reason: .missingField)
+            let person = context.journal.shown(due.address)
+            context.journal.note(
+                .notice, .delivery, "withheld: no message can be made for \(person): \(error)",
+                ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": "withheld"])
+            await keeper.touch(due.campaign)
+        } catch {
+            await ledgerTrouble(error)
+        }
+    }
+
+    func pause(_ due: DueDelivery, because: String) async {
+        do throws(LedgerError) {
+            guard try await context.ledger.pause(campaign: due.campaign, because: because) else { return }
+            context.journal.note(
+                .warning, .paused, "campaign \(due.job) is paused: \(because)",
+                ["CAMPAIGN": due.job.text, "RELAY": name])
+            await keeper.touch(due.campaign)
+        } catch {
+            await ledgerTrouble(error)
+        }
+    }
+
+    func ledgerTrouble(_ error: LedgerError) async {
+        ledgerNote("\(error); nothing is sent meanwhile")
+        await pauseBriefly()
+    }
+
+    private func ledgerNote(_ why: String) {
+        context.journal.note(.error, .ledgerTrouble, why, ["RELAY": name])
+    }
+
+    /// Waits about a second.
+    func pauseBriefly() async {
+        context.progress.beat("relay \(name)", at: context.clocks.boot)
+        let pause = Bell()
+        await pause.wait(until: context.clocks.boot.adding(nanoseconds: 1_000_000_000), clocks: context.clocks)
+    }
+}
+
+/// Keeps all dots back while an outcome that was heard is not recorded yet.
+actor RecordGate {
+    private var unrecorded = 0
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+
+    var isOpen: Bool { unrecorded == 0 }
+
+    func shut() { unrecorded += 1 }
+
+    func open() {
+        unrecorded -= 1
+        guard unrecorded == 0 else { return }
+        for waiter in waiters { waiter.resume() }
+        waiters = []
+    }
+
+    /// Returns when every outcome is recorded.
+    func pass() async {
+        guard unrecorded > 0 else { return }
+        await withCheckedContinuation { waiters.append($0) }
+    }
+}
