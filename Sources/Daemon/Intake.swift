@@ -219,6 +219,7 @@ actor Intake {
         guard let record = try await context.ledger.job(job.id) else { return false }
         if record.claim == claim.id, record.isFinished {
             // A crash came after the plan was committed. The job's own copy stands; the original is not read again.
+            if record.kind != .campaign { try context.spool.removeKept(record.id) }
             report(try context.spool.discard(claim))
             return true
         }
@@ -289,6 +290,9 @@ actor Intake {
         if try await mustQueue(job) {
             // Waiting in the queue is no attempt; planning will be one.
             try context.spool.wasRead(claim)
+            if let record = try await context.ledger.job(job.id) {
+                try context.spool.write(JobReceipts.receipt(of: record), to: receipt)
+            }
             addHeavyWork.yield(accepted)
         } else {
             try await work(accepted)

@@ -90,7 +90,8 @@ extension DeliveryLedger {
         }
     }
 
-    /// Records single events and ends their job, all in one transaction. An address that is not registered becomes a contact by it.
+    /// Records single events and ends their job, all in one transaction. An address that is not registered becomes a
+    /// contact by it.
     package func record(
         _ events: [ConsentJob.Entry], job: JobID, warnings: [String] = [], now: Timestamp
     ) throws(LedgerError) -> RegistrationCounts {
@@ -170,13 +171,13 @@ extension DeliveryLedger {
 
     /// All that templates may use of a contact.
     static func contactFields(_ database: Database, contact: Int64) throws -> [String: String] {
-        let row = try Row.fetchOne(
+        let rows = try Row.fetchCursor(
             database.cachedStatement(sql: "SELECT name, language, number, attributes FROM contacts WHERE id = ?"),
             arguments: [contact])
-        guard let row else { return [:] }
-        var fields = try FieldsText.decode(row["attributes"])
-        for column in ["name", "language", "number"] {
-            if let value: String = row[column] { fields[column] = value }
+        guard let row = try rows.next() else { return [:] }
+        var fields = try FieldsText.decode(row[3])
+        for (index, column) in ["name", "language", "number"].enumerated() {
+            if let value: String = row[index] { fields[column] = value }
         }
         return fields
     }

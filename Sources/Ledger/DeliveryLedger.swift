@@ -11,7 +11,7 @@ package actor DeliveryLedger {
     private let executor = LedgerExecutor()
     private let queue: DatabaseQueue
     private let lock: LedgerLock
-    let counter: IntentCounter
+    nonisolated let counter: IntentCounter
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -51,6 +51,8 @@ package actor DeliveryLedger {
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.label = "campaignd.ledger"
+        // Any other class makes Dispatch ask for a thread priority, which a hardened service is refused.
+        configuration.qos = .unspecified
         configuration.busyMode = .timeout(10)
         // Without recursive triggers an `INSERT OR REPLACE` would get past the triggers that forbid deleting. With
         // temporary files SQLite takes and frees 64 KiB for the journal of nearly every statement, and the page

@@ -28,27 +28,23 @@ enum FieldsText {
 
     /// What `encode` writes where nothing had to be escaped, which is nearly always; nil for anything else.
     private static func decodePlain(_ text: String) -> [String: String]? {
-        var parts: [Substring.UTF8View] = []
-        let bytes = text.utf8
-        guard bytes.first == 123, bytes.last == 125, !bytes.contains(92) else { return nil }
-        var start: String.Index?
-        for index in bytes.indices where bytes[index] == 34 {
-            if let begin = start {
-                parts.append(bytes[begin..<index])
-                start = nil
-            } else {
-                start = bytes.index(after: index)
-            }
-        }
-        let quotes = 4 * parts.count / 2
-        let content = parts.reduce(0) { $0 + $1.count }
-        // Between the strings stand a colon or a comma each, around them the braces, and nothing else.
-        guard start == nil, parts.count % 2 == 0, bytes.count == content + quotes + parts.count + 1 else { return nil }
+        let bytes = Array(text.utf8)
+        guard bytes.first == 123, !bytes.contains(92) else { return nil }
+        var rest = bytes.dropFirst()
         var fields: [String: String] = [:]
-        for index in stride(from: 0, to: parts.count, by: 2) {
-            fields[String(Substring(parts[index]))] = String(Substring(parts[index + 1]))
+        while true {
+            guard let key = takeString(&rest), rest.popFirst() == 58, let value = takeString(&rest) else { return nil }
+            fields[key] = value
+            guard let separator = rest.popFirst() else { return nil }
+            if separator == 125 { return rest.isEmpty ? fields : nil }
+            guard separator == 44 else { return nil }
         }
-        return fields
+    }
+
+    private static func takeString(_ rest: inout ArraySlice<UInt8>) -> String? {
+        guard rest.popFirst() == 34, let end = rest.firstIndex(of: 34) else { return nil }
+        defer { rest = rest[(end + 1)...] }
+        return String(decoding: rest[..<end], as: UTF8.self)
     }
 
     /// A JSON string (RFC 8259 section 7).

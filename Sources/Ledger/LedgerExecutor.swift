@@ -2,7 +2,7 @@ import Dispatch
 
 /// Runs an actor's work on a queue of its own, because SQLite blocks.
 package final class LedgerExecutor: SerialExecutor {
-    private let queue = DispatchQueue(label: "campaignd.ledger", qos: .userInitiated)
+    private let queue = DispatchQueue(label: "campaignd.ledger")
 
     package init() {}
 

@@ -28,6 +28,7 @@ enum LedgerSchema {
         CREATE TRIGGER jobs_stay_what_they_are BEFORE UPDATE OF id, kind, sha256, finished ON jobs
         WHEN NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.sha256 <> OLD.sha256 OR NEW.finished < OLD.finished
         BEGIN SELECT RAISE(ABORT, 'a job stays what it is'); END;
+        CREATE INDEX claims_of_jobs ON jobs (claim);
         CREATE INDEX receipts_of_jobs ON jobs (receipt);
         CREATE INDEX unfinished_jobs ON jobs (id) WHERE finished = 0;
 

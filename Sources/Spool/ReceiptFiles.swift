@@ -41,7 +41,7 @@ extension SpoolDirectory {
     }
 
     private func reserve(_ name: DirectoryEntryName, owner: String) throws(SpoolError) -> Bool {
-        if try !receipts.makeDirectory(name, mode: 0o2750) {
+        if try !receipts.makeDirectory(name, mode: 0o750) {
             guard try receipts.status(of: name)?.kind == .directory else { return false }
             let directory = try receipts.openDirectory(name)
             if try directory.status(of: SpoolDirectory.ownerFile) != nil {
@@ -92,7 +92,7 @@ extension SpoolDirectory {
 
     private func directory(of name: ReceiptName) throws(SpoolError) -> SpoolDescriptor {
         let entry = DirectoryEntryName(name.text)
-        _ = try receipts.makeDirectory(entry, mode: 0o2750)
+        _ = try receipts.makeDirectory(entry, mode: 0o750)
         return try receipts.openDirectory(entry)
     }
 

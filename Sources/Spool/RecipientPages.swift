@@ -9,7 +9,7 @@ package struct RecipientPages {
 
     package init(spool: SpoolDirectory, name: ReceiptName) throws(SpoolError) {
         let entry = DirectoryEntryName(name.text)
-        _ = try spool.receipts.makeDirectory(entry, mode: 0o2750)
+        _ = try spool.receipts.makeDirectory(entry, mode: 0o750)
         directory = try spool.receipts.openDirectory(entry)
         file = try directory.open(RecipientPages.draft, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o640)
         try file.setMode(0o640)

@@ -43,12 +43,15 @@ final class SpoolDescriptor: Sendable {
 
     /// Makes a directory with exactly this mode; false if the name is taken.
     func makeDirectory(_ name: DirectoryEntryName, mode: mode_t) throws(SpoolError) -> Bool {
-        guard name.withCString({ mkdirat(number, $0, 0o700) }) == 0 else {
+        guard name.withCString({ mkdirat(number, $0, mode & 0o777) }) == 0 else {
             if errno == EEXIST { return false }
             throw SpoolError("make the directory", path(of: name), code: errno)
         }
+        // The umask may have taken bits away. A hardened service may not set the set-group-ID bit; the kernel passes
+        // it on from the parent by itself, and chmod would take it away.
         let made = try openDirectory(name)
-        try made.setMode(mode)
+        let inherited = try made.mode() & 0o2000
+        if try made.mode() != mode | inherited { try made.setMode(mode | inherited) }
         return true
     }
 
@@ -133,6 +136,12 @@ final class SpoolDescriptor: Sendable {
         var raw = stat()
         guard fstat(number, &raw) == 0 else { throw SpoolError("examine", path, code: errno) }
         return FileStatus(raw)
+    }
+
+    func mode() throws(SpoolError) -> mode_t {
+        var raw = stat()
+        guard fstat(number, &raw) == 0 else { throw SpoolError("examine", path, code: errno) }
+        return raw.st_mode & 0o7777
     }
 
     func setMode(_ mode: mode_t) throws(SpoolError) {

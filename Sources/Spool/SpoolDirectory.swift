@@ -37,9 +37,9 @@ package struct SpoolDirectory: Sendable {
         receipts = try SpoolDirectory.subdirectory("receipts", of: root, mode: 0o2750)
         rejected = try SpoolDirectory.subdirectory("rejected", of: root, mode: 0o2750)
         for name: DirectoryEntryName in ["inbound", "outbox"] {
-            let maildir = try SpoolDirectory.subdirectory(name, of: root, mode: 0o2770)
+            let maildir = try SpoolDirectory.subdirectory(name, of: root, mode: 0o770)
             for part: DirectoryEntryName in ["tmp", "new", "cur"] {
-                _ = try SpoolDirectory.subdirectory(part, of: maildir, mode: 0o2770)
+                _ = try SpoolDirectory.subdirectory(part, of: maildir, mode: 0o770)
             }
         }
     }

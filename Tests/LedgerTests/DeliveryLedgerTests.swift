@@ -126,7 +126,9 @@ import Testing
 
         try await fails(ledger, "INSERT ON slots") { _ = try await ledger.intend(first) }
         try await fails(ledger, "UPDATE ON facts") { _ = try await ledger.intend(first) }
-        try await fails(ledger, "INSERT ON suppressions") { try await ledger.conclude(flying, .bounced(suppress: true)) }
+        try await fails(ledger, "INSERT ON suppressions") {
+            try await ledger.conclude(flying, .bounced(suppress: true))
+        }
         try await fails(ledger, "UPDATE OF last_sent_at ON campaigns") { try await ledger.conclude(flying, .sent) }
         try await fails(ledger, "INSERT ON tallies") { _ = try await ledger.ledger.recover() }
         try await fails(ledger, "INSERT ON consent_tallies") { try await ledger.add(people, to: next, plan) }
@@ -136,7 +138,9 @@ import Testing
         }
         try await fails(ledger, "DELETE ON campaigns") { _ = try await ledger.ledger.beginPlan(plan) }
         try await fails(ledger, "UPDATE ON consent_status") { try await ledger.record(.withdrawn, "a@example.org") }
-        try await fails(ledger, "INSERT ON consent_status") { try await ledger.register(["new@example.org"], job: "i2") }
+        try await fails(ledger, "INSERT ON consent_status") {
+            try await ledger.register(["new@example.org"], job: "i2")
+        }
         try await fails(ledger, "UPDATE OF state ON deliveries WHEN NEW.state = 'expired'") {
             _ = try await ledger.ledger.advance(
                 campaign: campaign, now: LedgerFixture.now.adding(seconds: 100_000), limit: 10)

@@ -13,11 +13,6 @@ struct LedgerFixture {
     let directory: TemporaryDirectory
     let ledger: DeliveryLedger
 
-    init() throws {
-        directory = try TemporaryDirectory()
-        ledger = try DeliveryLedger(path: directory.path("ledger.sqlite"))
-    }
-
     var path: String { directory.path("ledger.sqlite") }
 
     /// Something done to the file by a connection that knows nothing of the ledger's rules.
@@ -65,6 +60,13 @@ struct LedgerFixture {
                 return "\(table)\n" + rows.map { "  \($0)\n" }.joined()
             }.joined()
         }
+    }
+}
+
+extension LedgerFixture {
+    init() throws {
+        let directory = try TemporaryDirectory()
+        self.init(directory: directory, ledger: try DeliveryLedger(path: directory.path("ledger.sqlite")))
     }
 }
 
@@ -174,7 +176,8 @@ extension LedgerFixture {
         let key = try address(text).key
         let id = try raw { database in
             try Int64.fetchOne(
-                database, sql: "SELECT max(id) FROM deliveries WHERE address_key = ? AND campaign = coalesce(?, campaign)",
+                database,
+                sql: "SELECT max(id) FROM deliveries WHERE address_key = ? AND campaign = coalesce(?, campaign)",
                 arguments: [key, campaign])
         }
         return try #require(id)
@@ -213,5 +216,16 @@ extension LedgerFixture {
         try await ledger.conclude(
             delivery: delivery, outcome: outcome, evidence: evidence, relays: ["default"],
             bootID: LedgerFixture.bootID, retries: .standard, now: at)
+    }
+}
+
+extension LedgerFixture {
+    /// Lets an address prove itself dead: a hard bounce of some earlier service mail.
+    func suppress(_ text: String) async throws {
+        let job = "bounce-\(try address(text).key.filter(\.isLetter))"
+        let campaign = try await campaign(job, to: [text], { $0.basis = .service })
+        let delivery = try delivery(text, in: campaign)
+        #expect(try await intend(delivery) == .handOver)
+        try await conclude(delivery, .bounced(suppress: true), reply: "550 5.1.1 no such user")
     }
 }

@@ -113,6 +113,14 @@ private func standing(after history: [ConsentEvent]) -> ConsentStanding {
         #expect(standing.status == expected)
     }
 
+    @Test func `stays refused whatever future date an acceptance carries that arrived no later than the refusal`() {
+        for arrival in [5, 10] as [Int64] {
+            var standing = ConsentStanding(status: .refused, refusedSince: seconds(10))
+            standing.apply(ConsentEvent(kind: .accepted, by: .recipient, at: seconds(99), recordedAt: seconds(arrival)))
+            #expect(standing.status == .refused)
+        }
+    }
+
     @Test func `counts from the latest of several refusals, also when the clock went back between them`() {
         for arrivals in [[10, 30], [30, 10]] as [[Int64]] {
             var standing = ConsentStanding.none

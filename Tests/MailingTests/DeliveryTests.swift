@@ -136,7 +136,7 @@ import Testing
         arguments: [
             (.bounced(suppress: true), .bounced, 0, 0), (.bounced(suppress: false), .bounced, 0, 0),
             (.deferred(isGreylisting: false), .queued, 1, 1800), (.deferred(isGreylisting: true), .queued, 1, 600),
-            (.policyRefusal, .queued, 0, 1800), (.routeTrouble, .queued, 0, 0), (.senderTrouble, .queued, 0, 0),
+            (.policyRefusal, .queued, 0, 1800), (.routeTrouble, .queued, 0, 60), (.senderTrouble, .queued, 0, 0),
         ] as [(Outcome, Delivery.State, Int, Int64)])
     func `that was not sent pays an attempt only for a temporary refusal of its own`(
         outcome: Outcome, state: Delivery.State, attempts: Int, delay: Int64
@@ -146,6 +146,24 @@ import Testing
             delivery.conclude(outcome, now: Self.now, retries: .standard)
             #expect(delivery == Delivery(state: state, attempts: attempts, notBefore: seconds(1000 + delay)))
         }
+    }
+
+    @Test(arguments: [
+        (Outcome.sent, Delivery.State.sent), (.uncertain, .uncertain), (.bounced(suppress: true), .bounced),
+        (.deferred(isGreylisting: true), .queued), (.policyRefusal, .queued), (.routeTrouble, .queued),
+        (.senderTrouble, .queued),
+    ]) func `in flight becomes what the relay's answer proves, and uncertain without one`(
+        outcome: Outcome, state: Delivery.State
+    ) {
+        var delivery = Self.delivery(.inFlight)
+        delivery.conclude(outcome, now: Self.now, retries: .standard)
+        #expect(delivery.state == state)
+    }
+
+    @Test func `that met route trouble lets others go first, and is not due sooner than it was`() {
+        var delivery = Self.delivery(.inFlight, notBefore: seconds(5000))
+        delivery.conclude(.routeTrouble, now: Self.now, retries: .standard)
+        #expect(delivery.notBefore == seconds(5000))
     }
 
     @Test func `deferred again and again waits longer and longer and is not due before`() {

@@ -27,6 +27,7 @@ private let routePhases: [SMTPPhase] = [.connect, .greeting, .hello, .encryption
         (.data, 421, "", .routeTrouble), (.dot, 421, "4.3.2 going down", .routeTrouble),
         // The sender's trouble.
         (.mail, 550, "5.7.1 not yours", .senderTrouble), (.mail, 553, "", .senderTrouble),
+        (.recipient, 550, "5.1.8 sender", .senderTrouble), (.dot, 550, "5.1.7 sender", .senderTrouble),
         (.mail, 552, "5.3.4 too big", .senderTrouble), (.authentication, 535, "5.7.8 wrong password", .senderTrouble),
         (.authentication, 454, "4.7.0 later", .routeTrouble),
         // BNC-05: an address proven dead is suppressed.
@@ -37,14 +38,12 @@ private let routePhases: [SMTPPhase] = [.connect, .greeting, .hello, .encryption
         (.recipient, 556, "5.1.10 null MX", .bounced(suppress: true)),
         (.recipient, 550, "5.2.1 disabled", .bounced(suppress: true)),
         (.dot, 550, "5.1.1 unknown", .bounced(suppress: true)),
-        (.recipient, 550, "no such user", .bounced(suppress: true)),
-        (.recipient, 551, "", .bounced(suppress: true)), (.recipient, 553, "", .bounced(suppress: true)),
         // Refused for good, but nothing is proven about the address.
+        (.recipient, 550, "no such user", .bounced(suppress: false)), (.recipient, 551, "", .bounced(suppress: false)),
         (.recipient, 552, "", .bounced(suppress: false)), (.recipient, 554, "", .bounced(suppress: false)),
         (.recipient, 552, "5.2.2 full", .bounced(suppress: false)),
         (.recipient, 550, "5.2.0 other", .bounced(suppress: false)),
         (.recipient, 552, "5.2.3 too long", .bounced(suppress: false)),
-        (.recipient, 550, "5.1.8 sender", .bounced(suppress: false)),
         (.recipient, 553, "5.6.7 needs SMTPUTF8", .bounced(suppress: false)),
         (.dot, 552, "5.3.4 too big", .bounced(suppress: false)),
         (.dot, 554, "5.6.0 content", .bounced(suppress: false)),
@@ -75,8 +74,8 @@ private let routePhases: [SMTPPhase] = [.connect, .greeting, .hello, .encryption
         for code in 300...399 { #expect(Outcome(phase: .dot, reply: reply(code)) == .uncertain) }
     }
 
-    @Test func `suppresses nobody by a reply that is not about the recipient`() {
-        for phase in SMTPPhase.allCases where phase != .recipient {
+    @Test func `suppresses nobody without an enhanced code that proves the address dead`() {
+        for phase in SMTPPhase.allCases {
             for code in 200...599 {
                 #expect(Outcome(phase: phase, reply: reply(code)) != .bounced(suppress: true), "\(code) in \(phase)")
             }

@@ -8,6 +8,13 @@ extension WholeDaemon {
         private static let relays = 20
         private static let kills = 40
 
+        /// Answers after a moment, which gives the kills more to hit, and lets the relays begin one after another.
+        private static let unhurried = SMTPScript { event in
+            guard event.phase == .greeting, event.connection <= relays else { return nil }
+            return .delay(.milliseconds(event.connection * 60), then: .proceed)
+        }
+        .on(.dot, .delay(.milliseconds(40), then: .proceed))
+
         /// What became of everybody, and what it must be compared with.
         private struct Tally {
             var sent = 0
@@ -21,9 +28,7 @@ extension WholeDaemon {
             let seed = UInt64.random(in: 1...1_000_000)
             Figures.say("kill: seed \(seed)")
             var generator = SeededGenerator(seed: seed)
-            // A relay that takes a moment to answer leaves the kills more to hit.
-            let unhurried = SMTPScript().on(.dot, .delay(.milliseconds(40), then: .proceed))
-            let scenario = try await Scenario.running(unhurried, relays: Self.relays)
+            let scenario = try await Scenario.running(Self.unhurried, relays: Self.relays)
             let everybody = Scenario.readers(Self.recipients)
             try await scenario.importAccepted(everybody)
             let job = JobText.campaign(

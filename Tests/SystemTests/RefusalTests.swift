@@ -40,7 +40,8 @@ extension WholeDaemon {
 
         @Test func `five refusals by policy in a row pause the campaign and cost nobody anything`() async throws {
             let scenario = try await Scenario.running(
-                SMTPScript().on(.rcpt, .reply("550 5.7.1 not from here")))
+                SMTPScript().on(.rcpt, .reply("550 5.7.1 not from here")),
+                lines: ["[sending]", "retry_after = [3]"])
             let readers = Scenario.readers(6)
             try await scenario.mail("news", to: readers)
             let paused = try await scenario.spool.waitForState("news", "paused")

@@ -45,7 +45,7 @@ enum TextRules {
                 }
                 let after = line.text[at.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "." || $0 == "-" }
                 let domain = after.split(separator: ".").joined(separator: ".").lowercased()
-                guard domain.contains("."), isTopLevel(domain), !isReserved(domain) else { return nil }
+                guard domain.contains("."), isRegistrable(domain), !isReserved(domain) else { return nil }
                 return Finding(
                     file: file.path, line: line.number,
                     advice: "somebody may own \(domain): use example.org or a name in .example or .invalid")
@@ -53,9 +53,11 @@ enum TextRules {
         }
     }
 
-    private static func isTopLevel(_ domain: String) -> Bool {
+    /// Whether it ends in a top-level domain and keeps to RFC 1123, so that it could be registered.
+    private static func isRegistrable(_ domain: String) -> Bool {
+        let isHostName = domain.split(separator: ".").allSatisfy { $0.first != "-" && $0.last != "-" }
         let last = domain.split(separator: ".").last ?? ""
-        return last.count > 1 && last.allSatisfy(\.isLetter)
+        return isHostName && last.count > 1 && last.allSatisfy(\.isLetter)
     }
 
     private static func isReserved(_ domain: String) -> Bool {
