@@ -99,6 +99,7 @@ struct CampaignDaemon: Service {
             try await group.waitForAll()
             for task in [alive, status, reloads] { task.cancel() }
         }
+        try await context.ledger.close()
         if let failure = context.stopping.failure { throw Failed(description: failure) }
         context.journal.note(.notice, nil, "campaignd has stopped; everything is recorded")
     }

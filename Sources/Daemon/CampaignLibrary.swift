@@ -40,8 +40,8 @@ actor CampaignLibrary {
     func campaign(_ id: JobID) throws -> PreparedCampaign {
         if let found = shelf[id] { return found }
         let directory = spool.keptDirectory(of: id)
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: directory + "/job.json"))
-        guard case .success(.campaign(let campaign)) = JobReader.read(Array(bytes), file: "job.json", form: .bundle)
+        let bytes = try spool.keptJob(of: id)
+        guard case .success(.campaign(let campaign)) = JobReader.read(bytes, file: "job.json", form: .bundle)
         else { throw LedgerError.storage(reason: "the kept copy of job \(id) is not readable any more") }
         let prepared = try CampaignLibrary.prepare(campaign, directory: directory)
         add(prepared)

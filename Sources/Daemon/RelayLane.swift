@@ -158,7 +158,7 @@ actor RelayLane {
         case .failed(let phase, let why):
             return routeTrouble("\(phase.rawValue): \(why)")
         }
-        // Before the message is offered, so that no server is kept waiting for a dot while other relays have their turn.
+        // Before the message is offered: no server shall wait for a dot while other relays have their turn.
         let turn = await resting { await overall.enter(now: { [clocks = context.clocks] in clocks.boot }) }
         defer { turn?.leave(writtenAt: nil) }
         if let turn { await sleep(until: turn.slot.adding(nanoseconds: -lead)) }

@@ -133,6 +133,15 @@ package actor DeliveryLedger {
         }
     }
 
+    /// Ends the use of the ledger: everything is moved from the write-ahead log into the one file.
+    package func close() throws(LedgerError) {
+        do {
+            try queue.close()
+        } catch {
+            throw LedgerError.wrapping(error)
+        }
+    }
+
     /// Runs a verb in one transaction that is durable when this returns.
     func write<Value>(_ verb: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {

@@ -1,7 +1,8 @@
 /// A mail address that can be written into an SMTP command.
 ///
 /// The local part is a dot-atom (RFC 5321 4.1.2, without quoted strings); the domain is a name of at least two labels
-/// in A-label form (RFC 5890), lower case. Limits of RFC 5321 4.5.3.1: 64 octets before the `@`, 255 behind it, 254 in all.
+/// in A-label form (RFC 5890), lower case. Limits of RFC 5321 4.5.3.1: 64 octets before the `@`, 253 behind it, 254 in
+/// all.
 package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
     /// As it was written, the domain in lower case and as A-labels.
     package let text: String

@@ -12,7 +12,8 @@ struct SystemCallFailure: Error, CustomStringConvertible {
     }
 }
 
-/// Names for messages, unique as maildir(5) wants them: time, then microseconds, process, counter and chance, then host.
+/// Names for messages, unique as maildir(5) wants them: time, then microseconds, process, counter and chance, then
+/// host.
 struct MaildirNames {
     private var counter = 0
 

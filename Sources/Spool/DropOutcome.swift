@@ -49,6 +49,12 @@ extension SpoolDirectory {
     /// Path of a job's copy of its drop.
     package func keptDirectory(of id: JobID) -> String { "\(path)/work/kept/\(id)" }
 
+    /// The job.json of a job's copy.
+    package func keptJob(of id: JobID) throws(SpoolError) -> [UInt8] {
+        try kept.openDirectory(DirectoryEntryName(id.text)).open("job.json", O_RDONLY)
+            .contents(limit: Int(max(limits.singleFile, limits.jobFile)))
+    }
+
     /// Path of a file of a job's drop, by the name that job.json gives it; nil if there is no such regular file, or
     /// the name would leave the drop.
     package func keptFile(_ name: String, of id: JobID) throws(SpoolError) -> String? {

@@ -1,9 +1,11 @@
 import ArgumentParser
 import Daemon
+import Dispatch
+import Foundation
 
 /// Arguments in, daemon out.
 @main
-struct CampaigndCommand: AsyncParsableCommand {
+struct CampaigndCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "campaignd",
         abstract: "Sends campaigns that other programs drop into a spool directory, never a message twice.",
@@ -19,8 +21,12 @@ struct CampaigndCommand: AsyncParsableCommand {
     @Flag(help: "Check the configuration and exit.")
     var check = false
 
-    func run() async throws {
-        let status = check ? Launch.check(configuration: config) : await Launch.run(configuration: config)
-        throw ExitCode(status)
+    func run() throws {
+        if check { throw ExitCode(Launch.check(configuration: config)) }
+        // Not an asynchronous main: that runs above the default priority, which a service may not ask for.
+        Task.detached(priority: .medium) { [config] in
+            Foundation.exit(await Launch.run(configuration: config))
+        }
+        dispatchMain()
     }
 }

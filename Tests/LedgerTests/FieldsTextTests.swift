@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "[]", "{\"a\"}", "{\"a\":1}", "{\"a\":\"b\"", "x\"a\":\"b\"}", "{\"a\":\"b\",}", "{\"a\",\"b\"}",
+        "", "{", "[]", "{\"a\"}", "{\"a\":1}", "{\"a\":\"b\"", "x\"a\":\"b\"}", "{\"a\",\"b\"}",
     ])
     func `what is no object of texts is refused`(text: String) {
         #expect(throws: LedgerError.self) { try FieldsText.decode(text) }

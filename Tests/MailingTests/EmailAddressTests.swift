@@ -19,7 +19,7 @@ private func domain(octets: Int) -> String {
 
 @Suite struct `An email address` {
     @Test(arguments: [
-        "a@b.nl", "jan@example.org", "jan.de.boer@example.org", "jan+nieuws@example.org", "o'brien@example.org",
+        "a@b.example", "jan@example.org", "jan.de.boer@example.org", "jan+nieuws@example.org", "o'brien@example.org",
         "!#$%&'*+-/=?^_`{|}~@example.org", "1@2.example", "a-@x-y.example", "_@a--b.example",
         "jan@xn--bcher-kva.example",
         "jan@a.b.c.d.e.f.example", "x@1.2.3.4.example", "jörg@example.org", "用户@example.org",

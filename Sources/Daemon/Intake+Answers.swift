@@ -1,0 +1,101 @@
+import Ledger
+import Logging
+import Mailing
+import Spool
+
+/// What a drop is told when it is no new job.
+extension Intake {
+    /// Puts a drop aside that the daemon seems to die of.
+    func park(_ claim: ClaimedDrop) async throws {
+        let record = try await context.ledger.job(claimedAs: claim.id)
+        if let record, record.isFinished { return report(try context.spool.discard(claim)) }
+        let message =
+            "the daemon crashed \(claim.attempts) times while it read or planned this drop; it is put aside: "
+            + "find the cause in the journal before you drop it again"
+        let error = JobError(pointer: nil, line: nil, column: nil, file: "\(claim.name)", message: message)
+        try await forget(record)
+        try await reject(
+            claim, errors: [error], id: record?.id.text, kind: record?.kind.rawValue,
+            name: record.flatMap { ReceiptName($0.receipt) })
+    }
+
+    func forget(_ record: JobRecord?) async throws {
+        guard let record else { return }
+        try await context.ledger.forget(job: record.id)
+        try context.spool.removeKept(record.id)
+    }
+
+    /// Whether the ledger knows the job already; then the drop is answered.
+    func isKnown(_ job: Job, claim: ClaimedDrop, sha256: String, file: String) async throws -> Bool {
+        guard let record = try await context.ledger.job(job.id) else { return false }
+        if record.claim == claim.id, record.isFinished {
+            // A crash came after the plan was committed. The job's own copy stands; the original is not read again.
+            if record.kind != .campaign { try context.spool.removeKept(record.id) }
+            report(try context.spool.discard(claim))
+            return true
+        }
+        if record.claim == claim.id {
+            // A crash came while it was planned. Should the original have changed since, it is a new job.
+            if record.sha256 != sha256 { try await forget(record) }
+            return false
+        }
+        guard record.sha256 == sha256 else {
+            let message =
+                "the id “\(job.id)” was used before for other content (receipt \(record.receipt)); "
+                + "give this job an id of its own"
+            let error = JobError(pointer: "/id", line: nil, column: nil, file: file, message: message)
+            try await reject(claim, errors: [error], id: job.id.text, kind: job.kind.rawValue)
+            return true
+        }
+        let repeated = try await context.ledger.noteRepeat(job: job.id)
+        try await answerRepeat(of: repeated, claim: claim)
+        return true
+    }
+
+    func answerRepeat(of record: JobRecord, claim: ClaimedDrop) async throws {
+        guard let first = ReceiptName(record.receipt) else { return }
+        var receipt = JobReceipts.receipt(of: record)
+        if record.kind == .campaign, let known = try await keeper.refresh(job: record.id) {
+            receipt = known
+        } else {
+            try context.spool.write(receipt, to: first)
+        }
+        if claim.receiptName != first.text {
+            receipt.firstReceipt = first.text
+            try context.spool.write(receipt, to: try await reserve(claim.receiptName, owner: claim.id))
+        }
+        report(try context.spool.discard(claim))
+        context.journal.note(
+            .info, .accepted, "job \(record.id) came again (\(record.repeats)): nothing is done twice",
+            ["CAMPAIGN": record.id.text, "RECEIPT": first.text])
+    }
+
+    func reject(
+        _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, name: ReceiptName? = nil
+    ) async throws {
+        var receipt = Receipt(job: id, kind: kind, state: .rejected)
+        receipt.errors = errors
+        var name = name
+        if name == nil { name = try await reserve(claim.receiptName, owner: claim.id) }
+        guard let name else { return }
+        try context.spool.write(receipt, to: name, durable: true)
+        try context.spool.reject(claim, receipt: receipt, as: name)
+        let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""
+        context.journal.note(
+            .notice, .rejected, "drop \(claim.name) is rejected: \(first)",
+            ["RECEIPT": name.text, "ERRORS": "\(errors.count)", "CAMPAIGN": id ?? "-"])
+    }
+
+    func reserve(_ name: String, owner: String) async throws -> ReceiptName {
+        let taken = try await context.ledger.receipts(like: name, exceptOf: owner)
+        return try context.spool.reserveReceipt(name, owner: owner, isTaken: { taken.contains($0.text) })
+    }
+
+    func report(_ leftover: SpoolError?) {
+        if let leftover { fail("\(leftover)") }
+    }
+
+    func fail(_ message: String) {
+        context.journal.note(.error, nil, message)
+    }
+}
