@@ -41,14 +41,16 @@ package enum ConfigurationFile {
         case let error as TOMLParseError:
             return "\(path):\(error.source.begin.line): this is not TOML: \(error.description)"
         case let error as UnexpectedKeysError:
-            let keys = error.keys.map { ($0.value.map(\.stringValue) + [$0.key]).joined(separator: ".") }.sorted()
+            let keys = error.keys.map { name(of: $0.key, at: $0.value) }.sorted()
             let places = keys.map { key in
                 "\(path):\(KeyPlaces.line(of: key, in: text)): \(key): there is no such key"
             }
             return places.joined(separator: "\n")
         case DecodingError.keyNotFound(let key, let context):
-            let name = (context.codingPath.map(\.stringValue) + [key.stringValue]).joined(separator: ".")
-            return "\(path):\(KeyPlaces.line(of: name, in: text)): \(name): this key is missing"
+            let name = name(of: key.stringValue, at: context.codingPath)
+            // The decoder says this of a value of another type too.
+            let complaint = KeyPlaces.isWritten(name, in: text) ? "the value has the wrong type" : "this key is missing"
+            return "\(path):\(KeyPlaces.line(of: name, in: text)): \(name): \(complaint)"
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
             DecodingError.dataCorrupted(let context):
             let name = context.codingPath.map(\.stringValue).joined(separator: ".")
@@ -56,6 +58,13 @@ package enum ConfigurationFile {
         default:
             return "\(path): \(error)"
         }
+    }
+
+    /// The dotted name of a key; the decoder's paths may or may not end in the key itself.
+    private static func name(of key: String, at path: [any CodingKey]) -> String {
+        var parts = path.map(\.stringValue)
+        if parts.last != key { parts.append(key) }
+        return parts.joined(separator: ".")
     }
 }
 
@@ -135,6 +144,15 @@ enum KeyPlaces {
             }
         }
         return best.line
+    }
+
+    /// Whether a dotted key is given a value in the text.
+    static func isWritten(_ key: String, in text: String) -> Bool {
+        let parts = key.split(separator: ".").map(String.init)
+        let line = text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(line(of: key, in: text) - 1)
+            .first
+        guard let line, let equals = line.firstIndex(of: "=") else { return false }
+        return path(line[..<equals]).last == parts.last
     }
 
     private static func path(_ text: some StringProtocol) -> [String] {

@@ -159,6 +159,7 @@ extension Configuration.Relay {
         copy.messagesPerHour = messagesPerHour
         copy.senders = senders
         copy.idleSeconds = idleSeconds
-        return copy == self
+        // What a password file holds may have changed without its name.
+        return copy == self && passwordFile == nil
     }
 }

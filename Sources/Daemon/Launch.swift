@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Glibc
 import Ledger
@@ -26,8 +27,17 @@ package enum Launch {
         }
     }
 
+    /// Runs the daemon and exits with its status.
+    ///
+    /// The work is not that of an asynchronous `main`, which would run above the default priority: a hardened service
+    /// is refused that.
+    package static func serve(configuration path: String) -> Never {
+        Task.detached(priority: .medium) { exit(await run(configuration: path)) }
+        dispatchMain()
+    }
+
     /// Runs the daemon. Returns the exit status.
-    package static func run(configuration path: String) async -> Int32 {
+    static func run(configuration path: String) async -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         let clocks: SystemClocks
         let configuration: Configuration

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Daemon
-import Dispatch
-import Foundation
 
 /// Arguments in, daemon out.
 @main
@@ -23,10 +21,6 @@ struct CampaigndCommand: ParsableCommand {
 
     func run() throws {
         if check { throw ExitCode(Launch.check(configuration: config)) }
-        // Not an asynchronous main: that runs above the default priority, which a service may not ask for.
-        Task.detached(priority: .medium) { [config] in
-            Foundation.exit(await Launch.run(configuration: config))
-        }
-        dispatchMain()
+        Launch.serve(configuration: config)
     }
 }

@@ -16,8 +16,9 @@ extension WholeDaemon {
             for drop in drops { try drop.drop(into: scenario.spool) }
             for drop in drops { await check(drop, scenario) }
             Figures.say(
-                "hostile: \(drops.count) drops rejected in \(Figures.shown(Figures.seconds(since: began), digits: 1)) s, "
-                    + "peak memory \(scenario.daemon.peakResidentKiB ?? 0) KiB")
+                "hostile: \(drops.count) drops rejected in "
+                    + "\(Figures.shown(Figures.seconds(since: began), digits: 1)) s, peak memory \(scenario.daemon.peakResidentKiB ?? 0) KiB"
+            )
             #expect(scenario.spool.names(in: "incoming").isEmpty, "nothing is left in incoming/")
             #expect(scenario.server.messages.isEmpty, "nothing is sent")
 

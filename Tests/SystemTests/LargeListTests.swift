@@ -26,8 +26,8 @@ extension WholeDaemon {
             let seconds = Figures.seconds(since: renamed)
             let memory = try #require(scenario.daemon.peakResidentKiB)
             Figures.say(
-                "large list: \(Self.readers) contacts imported in \(Figures.shown(importSeconds, digits: 1)) s, campaign "
-                    + "running after \(Figures.shown(seconds, digits: 2)) s, peak memory \(memory) KiB")
+                "large list: \(Self.readers) contacts imported in \(Figures.shown(importSeconds, digits: 1)) s, "
+                    + "campaign running after \(Figures.shown(seconds, digits: 2)) s, peak memory \(memory) KiB")
             #expect(seconds < 5, "a campaign to \(Self.readers) recipients runs within five seconds")
             #expect(memory < 64 << 10, "the daemon's peak resident memory stays below 64 MiB")
             #expect(receipt.count("recipients") == Self.readers, "everybody is counted")
