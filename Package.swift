@@ -70,7 +70,7 @@ let package = Package(
         tests("MailingTests", ["Mailing"]),
         tests("RecipientListsTests", ["RecipientLists"]),
         tests("SpoolTests", ["Spool", "Mailing"]),
-        tests("LedgerTests", ["Ledger", "Mailing"]),
+        tests("LedgerTests", ["Ledger", "Mailing", .product(name: "GRDB", package: "GRDB.swift")]),
         tests("MIMETests", ["MIME"]),
         tests("RelayTests", ["Relay", "Mailing"]),
         tests("SystemdTests", ["Systemd"]),

@@ -65,7 +65,7 @@ package actor DeliveryLedger {
                     PRAGMA trusted_schema = OFF;
                     PRAGMA cell_size_check = ON;
                     PRAGMA mmap_size = 0;
-                    PRAGMA cache_size = -16384;
+                    PRAGMA cache_size = -6144;
                     PRAGMA journal_size_limit = 16777216;
                     """)
         }

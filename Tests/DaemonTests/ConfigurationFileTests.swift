@@ -71,6 +71,7 @@ struct ConfigurationFileTests {
         #expect(configuration.pauseAfterUncertain == 20)
         #expect(configuration.retries == .standard)
         #expect(configuration.bounceAddress == nil)
+        #expect(configuration.unsubscribeURL == nil)
         #expect(configuration.language == "en")
         #expect(configuration.renewalDays == 365)
         #expect(configuration.recipientChannels.isEmpty)
@@ -110,6 +111,7 @@ struct ConfigurationFileTests {
                     retry_after = [60, 120]
                     greylisting_retry_after = 30
                     bounce_address = "Bounces@Library.example"
+                    unsubscribe_url = "https://library.example/stop/{token}"
                     language = "nl"
                     [consent]
                     recipient_channels = ["root", "4711"]
@@ -132,6 +134,7 @@ struct ConfigurationFileTests {
         #expect(configuration.pauseAfterUncertain == 0)
         #expect(configuration.retries == RetrySchedule(delays: [60, 120], greylistingDelay: 30))
         #expect(configuration.bounceAddress?.text == "Bounces@library.example")
+        #expect(configuration.unsubscribeURL == "https://library.example/stop/{token}")
         #expect(configuration.language == "nl")
         #expect(configuration.recipientChannels == [0, 4711])
         #expect(configuration.renewalDays == 30)
@@ -276,6 +279,14 @@ struct ConfigurationFileTests {
             "must be 1 ... 604800 seconds"
         ),
         ("[sending]\nbounce_address = \"bounces\"", "sending.bounce_address", "“bounces” is no address"),
+        (
+            "[sending]\nunsubscribe_url = \"http://library.example/{token}\"", "sending.unsubscribe_url",
+            "must be an https:// address"
+        ),
+        (
+            "[sending]\nunsubscribe_url = \"https://library.example/\"", "sending.unsubscribe_url",
+            "must be an https:// address"
+        ),
         ("[sending]\nlanguage = \"tlh\"", "sending.language", "“tlh” is not one of de, en, fr, nl, sk"),
         (
             "[sending]\ntest_recipients = [\"me\"]", "sending.test_recipients",

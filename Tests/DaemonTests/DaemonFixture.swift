@@ -66,6 +66,9 @@ final class DaemonFixture: Sendable {
                 address: try AddressText.read(address), purpose: purpose, event: event, by: .operator,
                 source: "telephone", text: nil, at: clock.wall)
         }
+        try await ledger.begin(
+            job: .consent(ConsentJob(id: id, events: entries)), sha256: id.text, receipt: id.text, claim: id.text,
+            now: clock.wall)
         _ = try await ledger.record(entries, job: id, now: clock.wall)
     }
 
@@ -152,6 +155,33 @@ final class DaemonFixture: Sendable {
         await clock.run(seconds: seconds)
         lane.end()
         await task.value
+    }
+
+    // MARK: Receipts
+
+    /// A keeper that knows nothing yet, as after a start.
+    func newKeeper() -> CampaignKeeper { CampaignKeeper(context: context, wakeLanes: {}) }
+
+    func run(_ keeper: CampaignKeeper) -> Task<Void, Never> {
+        clock.join()
+        return Task { [clock] in
+            await keeper.run()
+            clock.leave()
+        }
+    }
+
+    func end(_ keeper: CampaignKeeper, _ task: Task<Void, Never>) async {
+        await keeper.finish()
+        await clock.run(seconds: 1)
+        await task.value
+    }
+
+    /// Brings all receipts up to date, as a daemon does that is started and stopped.
+    func writeReceipts() async {
+        let keeper = newKeeper()
+        let task = run(keeper)
+        await clock.settle()
+        await end(keeper, task)
     }
 
     /// Changes the ledger's file behind the daemon's back, as a disk fault would.

@@ -80,15 +80,23 @@ final class VirtualClock: Clocks {
         guard isReached else { throw CancellationError() }
     }
 
-    /// Waits until everybody who joined sleeps.
+    /// Waits until everybody who joined sleeps, or the test is cancelled by its time limit.
     func settle() async {
-        await withCheckedContinuation { continuation in
-            let isSettled = state.withLock { state in
-                if state.sleepers.count >= state.members { return true }
-                state.watcher = continuation
-                return false
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isSettled = state.withLock { state in
+                    if state.sleepers.count >= state.members || Task.isCancelled { return true }
+                    state.watcher = continuation
+                    return false
+                }
+                if isSettled { continuation.resume() }
             }
-            if isSettled { continuation.resume() }
+        } onCancel: {
+            let watcher = state.withLock { state in
+                defer { state.watcher = nil }
+                return state.watcher
+            }
+            watcher?.resume()
         }
     }
 
@@ -99,15 +107,15 @@ final class VirtualClock: Clocks {
 
     /// Lets time pass up to a moment, sleeper after sleeper, and settles.
     func run(until limit: BootInstant) async {
-        while true {
+        while !Task.isCancelled {
             await settle()
             let woken = state.withLock { state in
-                let next = state.sleepers.values.map(\.deadline).min() ?? limit
-                let isEnd = next > limit
-                VirtualClock.move(&state, to: min(next, limit))
-                let due = isEnd ? [:] : state.sleepers.filter { $0.value.deadline <= state.boot }
+                let next = state.sleepers.values.map(\.deadline).min()
+                VirtualClock.move(&state, to: min(next ?? limit, limit))
+                guard let next, next <= limit else { return nil as [CheckedContinuation<Bool, Never>]? }
+                let due = state.sleepers.filter { $0.value.deadline <= state.boot }
                 for id in due.keys { state.sleepers[id] = nil }
-                return isEnd ? nil : due.values.map(\.wake)
+                return due.values.map(\.wake)
             }
             guard let woken else { return }
             for wake in woken { wake.resume(returning: true) }

@@ -29,7 +29,8 @@ extension WholeDaemon {
             let median = try #require(times.value(50))
             Figures.say(
                 "latency: rename to dot in ms over \(Self.drops) drops: "
-                    + "least \(Figures.shown(times.value(0), digits: 1)), median \(Figures.shown(median, digits: 1)), most \(Figures.shown(times.value(100), digits: 1)); "
+                    + "least \(Figures.shown(times.value(0), digits: 1)), median \(Figures.shown(median, digits: 1)), "
+                    + "most \(Figures.shown(times.value(100), digits: 1)); "
                     + "one fsync of 4 KiB: median \(Figures.shown(Percentiles(synchronizations).value(50), digits: 2))")
             #expect(median <= 100, "the median message is handed over within 100 ms")
             scenario.expectHonestDialogue()

@@ -39,7 +39,8 @@ extension WholeDaemon {
             let fullest = pace.maximumCount(inWindowOf: 59.9)
             Figures.say(
                 "pace: \(dots.count) dots in \(Self.duration) s "
-                    + "(\(Figures.shown(share * 100, digits: 1)) % of the limit); gaps in s: least \(Figures.shown(pace.minimum)), median \(Figures.shown(pace.median)), 95 % "
+                    + "(\(Figures.shown(share * 100, digits: 1)) % of the limit); gaps in s: "
+                    + "least \(Figures.shown(pace.minimum)), median \(Figures.shown(pace.median)), 95 % "
                     + "\(Figures.shown(pace.percentile(95))), most \(Figures.shown(pace.maximum)); "
                     + "fullest 59.9 s: \(fullest)")
             #expect((pace.minimum ?? 0) >= Self.interval - 0.025, "no gap is shorter than the interval")

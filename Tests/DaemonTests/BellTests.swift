@@ -1,0 +1,180 @@
+import Mailing
+import Testing
+
+@testable import Daemon
+
+@Suite(.timeLimit(.minutes(1)))
+struct BellTests {
+    private let clock = VirtualClock()
+
+    @Test func `a ring while nobody waits is kept`() async {
+        let bell = Bell()
+        bell.ring()
+        await bell.wait()
+    }
+
+    @Test func `rings while nobody waits are kept as one`() async {
+        let bell = Bell()
+        bell.ring()
+        bell.ring()
+        await bell.wait()
+        clock.join()
+        let second = Task { [clock] in
+            await bell.wait(until: clock.boot.adding(nanoseconds: 5), clocks: clock)
+            clock.leave()
+        }
+        // It settles only if the second wait sleeps.
+        await clock.settle()
+        await clock.run(seconds: 1)
+        await second.value
+    }
+
+    @Test func `a ring wakes who waits`() async {
+        let bell = Bell()
+        clock.join()
+        let waiter = Task { [clock] in
+            await bell.wait(until: clock.boot.adding(nanoseconds: 60_000_000_000), clocks: clock)
+        }
+        await clock.settle()
+        bell.ring()
+        await waiter.value
+        #expect(clock.boot == VirtualClock().boot, "no time passed")
+    }
+
+    @Test func `a deadline wakes who waits`() async {
+        let bell = Bell()
+        clock.join()
+        let deadline = clock.boot.adding(nanoseconds: 1_000_000_000)
+        let waiter = Task { [clock] in
+            await bell.wait(until: deadline, clocks: clock)
+            clock.leave()
+            return clock.boot
+        }
+        await clock.run(until: deadline)
+        #expect(await waiter.value == deadline)
+    }
+
+    @Test func `a cancelled task does not wait`() async {
+        let bell = Bell()
+        let waiter = Task { await bell.wait() }
+        waiter.cancel()
+        await waiter.value
+    }
+
+    @Test func `a task that is cancelled before it waits does not wait`() async {
+        let bell = Bell()
+        let waiter = Task {
+            while !Task.isCancelled { await Task.yield() }
+            await bell.wait()
+        }
+        waiter.cancel()
+        await waiter.value
+    }
+
+    @Test func `no ring is lost between two tasks`() async {
+        let there = Bell()
+        let back = Bell()
+        let echo = Task {
+            for _ in 0..<5000 {
+                await there.wait()
+                back.ring()
+            }
+        }
+        for _ in 0..<5000 {
+            there.ring()
+            await back.wait()
+        }
+        await echo.value
+    }
+
+    @Test func `a ring that meets a deadline is not lost`() async {
+        let bell = Bell()
+        let isOver = StopFlag()
+        let listener = Task { [clock] in
+            // The deadline is always past, so that both ends race.
+            for _ in 0..<2000 { await bell.wait(until: clock.boot, clocks: clock) }
+            while !isOver.isSet { await bell.wait() }
+        }
+        for _ in 0..<2000 {
+            bell.ring()
+            await Task.yield()
+        }
+        isOver.set()
+        bell.ring()
+        await listener.value
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct GateTests {
+    private actor Room {
+        private var people = 0
+        private(set) var most = 0
+
+        func come() {
+            people += 1
+            most = max(most, people)
+        }
+
+        func go() { people -= 1 }
+    }
+
+    @Test func `one task at a time is inside`() async {
+        let gate = Gate()
+        let room = Room()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    await gate.enter()
+                    await room.come()
+                    await Task.yield()
+                    await room.go()
+                    await gate.leave()
+                }
+            }
+        }
+        #expect(await room.most == 1)
+    }
+
+    @Test func `a gate that was left can be entered again`() async {
+        let gate = Gate()
+        for _ in 0..<3 {
+            await gate.enter()
+            await gate.leave()
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct RecordGateTests {
+    @Test func `an open gate lets everybody pass`() async {
+        let gate = RecordGate()
+        #expect(await gate.isOpen)
+        await gate.pass()
+    }
+
+    @Test func `a gate that two shut opens when both have opened it`() async {
+        let gate = RecordGate()
+        await gate.shut()
+        await gate.shut()
+        let passed = StopFlag()
+        let waiter = Task {
+            await gate.pass()
+            passed.set()
+        }
+        await gate.open()
+        #expect(await !gate.isOpen)
+        #expect(!passed.isSet)
+        await gate.open()
+        await waiter.value
+        #expect(await gate.isOpen)
+    }
+
+    @Test func `all who wait pass at once`() async {
+        let gate = RecordGate()
+        await gate.shut()
+        let waiters = (0..<20).map { _ in Task { await gate.pass() } }
+        await gate.open()
+        for waiter in waiters { await waiter.value }
+    }
+}
