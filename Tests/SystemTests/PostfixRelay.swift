@@ -36,6 +36,8 @@ final class PostfixRelay: Sendable {
 
     /// What this machine lacks to run a Postfix, in a sentence; nil if nothing.
     static let obstacle: String? = {
+        // In continuous integration nothing may be skipped: there the tests run, and fail where they cannot.
+        if ProcessInfo.processInfo.environment["CI"] == "true" { return nil }
         guard geteuid() == 0 else { return "a real Postfix can be started by root only" }
         let programs = ["/usr/sbin/postfix", "/usr/sbin/smtp-sink", "/usr/sbin/saslpasswd2", "/usr/bin/openssl"]
         let missing = programs.filter { access($0, X_OK) != 0 }
