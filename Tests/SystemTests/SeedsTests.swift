@@ -15,7 +15,8 @@ extension WholeDaemon {
             let presets = Self.root.appendingPathComponent("config/presets").path
             let daemon = try DaemonProcess(
                 TestConfiguration(
-                    relays: [.init(url: "maildir:outbox")], lines: ["[presets]", "directory = \"\(presets)\""]))
+                    relays: [.init(url: "maildir:outbox", senders: ["*"])],
+                    lines: ["[presets]", "directory = \"\(presets)\""]))
             try await daemon.startAndWait()
             let folder = Self.root.appendingPathComponent("seeds/\(system)")
             let jobs = try FileManager.default.contentsOfDirectory(atPath: folder.path)
