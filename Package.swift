@@ -74,7 +74,9 @@ let package = Package(
         tests("MIMETests", ["MIME"]),
         tests("RelayTests", ["Relay", "Mailing"]),
         tests("SystemdTests", ["Systemd"]),
-        tests("DaemonTests", ["Daemon", "Ledger", "Mailing", "Spool", "Relay"]),
+        tests(
+            "DaemonTests",
+            ["Daemon", "Ledger", "Mailing", "Spool", "Relay", .product(name: "Logging", package: "swift-log")]),
         tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh"]),
         tests("TidyTests"),
     ]

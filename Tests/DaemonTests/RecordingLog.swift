@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Keeps what was logged, and wakes who waits for it.
+/// Keeps what was logged.
 final class RecordingLog: Sendable {
     struct Line: Sendable {
         var level: Logger.Level
@@ -9,44 +9,17 @@ final class RecordingLog: Sendable {
         var metadata: [String: String]
     }
 
-    private struct State {
-        var lines: [Line] = []
-        var watchers: [(text: String, count: Int, continuation: CheckedContinuation<Void, Never>)] = []
-    }
-
-    private let state = Mutex(State())
+    private let state = Mutex<[Line]>([])
 
     var logger: Logger {
         Logger(label: "tests") { _ in Handler(log: self) }
     }
 
-    var lines: [Line] { state.withLock { $0.lines } }
+    var lines: [Line] { state.withLock { $0 } }
     var messages: [String] { lines.map(\.message) }
 
-    /// Returns when so many lines contain a text.
-    func said(_ text: String, times: Int = 1) async {
-        await withCheckedContinuation { continuation in
-            let isPast = state.withLock { state in
-                if state.lines.count(where: { $0.message.contains(text) }) >= times { return true }
-                state.watchers.append((text, times, continuation))
-                return false
-            }
-            if isPast { continuation.resume() }
-        }
-    }
-
     private func add(_ line: Line) {
-        let woken = state.withLock { state in
-            state.lines.append(line)
-            let lines = state.lines
-            let isDone = { (text: String, count: Int) in
-                lines.count(where: { $0.message.contains(text) }) >= count
-            }
-            let woken = state.watchers.filter { isDone($0.text, $0.count) }.map(\.continuation)
-            state.watchers.removeAll { isDone($0.text, $0.count) }
-            return woken
-        }
-        for continuation in woken { continuation.resume() }
+        state.withLock { $0.append(line) }
     }
 
     private struct Handler: LogHandler {

@@ -99,15 +99,23 @@ final class ScriptedRelay: RelayConnection {
 
     var events: [Event] { state.withLock { $0.events } }
 
-    /// Returns when that has happened.
+    /// Returns when that has happened, or when the test is cancelled by its time limit.
     func happened(_ event: Event) async {
-        await withCheckedContinuation { continuation in
-            let isPast = state.withLock { state in
-                if state.events.contains(event) { return true }
-                state.watchers.append((event, continuation))
-                return false
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    if state.events.contains(event) || Task.isCancelled { return true }
+                    state.watchers.append((event, continuation))
+                    return false
+                }
+                if isOver { continuation.resume() }
             }
-            if isPast { continuation.resume() }
+        } onCancel: {
+            let waiting = state.withLock { state in
+                defer { state.watchers = [] }
+                return state.watchers.map(\.continuation)
+            }
+            for continuation in waiting { continuation.resume() }
         }
     }
 

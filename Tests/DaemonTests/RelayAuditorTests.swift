@@ -1,0 +1,72 @@
+import Mailing
+import Testing
+
+@testable import Daemon
+
+/// The fakes bite: a promise that is held by a fake is worth what the fake notices.
+@Suite(.timeLimit(.minutes(1)))
+struct RelayAuditorTests {
+    private let clock = VirtualClock()
+    private let auditor = RelayAuditor()
+
+    private func relay() -> ScriptedRelay { ScriptedRelay(clock: clock, auditor: auditor) }
+
+    private func envelope(_ recipient: String = "reader@people.example") throws -> Envelope {
+        Envelope(sender: try AddressText.read("news@library.example"), recipient: try AddressText.read(recipient))
+    }
+
+    private let message = Array("Message-ID: <1@library.example>\r\n\r\nHello.\r\n".utf8)
+
+    private func handOver(_ relay: ScriptedRelay) async throws -> RelayHandOver {
+        _ = await relay.open()
+        #expect(await relay.offer(try envelope(), message: message) == .armed)
+        return await relay.handOver(written: { _ in })
+    }
+
+    @Test(arguments: [ScriptedRelay.Answer.accept, .silent, .reply(.dot, 550, "5.1.1 unknown")])
+    func `a message that may have been taken fails the test when it comes again`(
+        answer: ScriptedRelay.Answer
+    ) async throws {
+        let first = relay()
+        first.answer("reader@people.example", answer)
+        _ = try await handOver(first)
+        await withKnownIssue { _ = try await handOver(relay()) }
+        #expect(auditor.dots.count == 2)
+    }
+
+    @Test(arguments: [ScriptedRelay.Answer.notWritten, .reply(.dot, 451, "4.3.0 later")])
+    func `a message that was certainly not taken may come again`(answer: ScriptedRelay.Answer) async throws {
+        let relay = relay()
+        relay.answer("reader@people.example", answer)
+        _ = try await handOver(relay)
+        _ = try await handOver(relay)
+    }
+
+    @Test func `a message offered on a connection that is not open fails the test`() async throws {
+        let relay = relay()
+        await withKnownIssue { _ = await relay.offer(try envelope(), message: message) }
+    }
+
+    @Test func `a dot without a message fails the test`() async throws {
+        let relay = relay()
+        _ = await relay.open()
+        await withKnownIssue { _ = await relay.handOver(written: { _ in }) }
+        #expect(auditor.dots.isEmpty)
+    }
+
+    @Test func `a second message before the dot of the first fails the test`() async throws {
+        let relay = relay()
+        _ = await relay.open()
+        _ = await relay.offer(try envelope(), message: message)
+        await withKnownIssue { _ = await relay.offer(try envelope("other@people.example"), message: message) }
+    }
+
+    @Test func `a closed connection takes its message with it`() async throws {
+        let relay = relay()
+        _ = await relay.open()
+        _ = await relay.offer(try envelope(), message: message)
+        await relay.close()
+        await withKnownIssue { _ = await relay.handOver(written: { _ in }) }
+        #expect(auditor.dots.isEmpty)
+    }
+}
