@@ -23,7 +23,7 @@ struct PreparedCampaign: Sendable {
 
 /// Prepares campaigns from the daemon's own copy of their drops and keeps those in use.
 actor CampaignLibrary {
-    private let executor = QueueExecutor(label: "campaignd.library")
+    private let executor = QueueExecutor(label: "campaignd.templates")
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

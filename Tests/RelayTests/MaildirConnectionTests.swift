@@ -88,11 +88,15 @@ import Testing
         #expect(failure?.sentence.hasPrefix("\(directory.path("a/b")) cannot be made") == true)
     }
 
-    @Test(.enabled(if: geteuid() != 0)) func `a directory that may not be written to fails to open`() async throws {
-        let directory = try TemporaryDirectory()
-        #expect(await MaildirConnection(directory: directory.path("out")).open() == .ready(fresh: true))
-        chmod(directory.path("out/new"), 0o500)
-        let failure = await MaildirConnection(directory: directory.path("out")).open().failure
-        #expect(failure?.sentence.contains("cannot be written to") == true)
+    @Test func `a directory that may not be written to fails to open`() async {
+        await #expect(processExitsWith: .success) {
+            becomeUnprivileged()
+            let directory = try TemporaryDirectory()
+            let first = await MaildirConnection(directory: directory.path("out")).open()
+            try #require(first == .ready(fresh: true))
+            try #require(chmod(directory.path("out/new"), 0o500) == 0)
+            let failure = await MaildirConnection(directory: directory.path("out")).open().failure
+            try #require(failure?.sentence.contains("cannot be written to") == true)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Mailing
+import func TestSupport.becomeUnprivileged
 import Testing
 
 @testable import Spool
@@ -92,22 +93,23 @@ struct DropClaimTests {
         #expect(drop.name == name)
     }
 
-    @Test(.disabled(if: isRoot, "root may move everything"))
-    func `a bundle that the daemon may not move is answered and put aside in place`() throws {
-        let fixture = try SpoolFixture()
-        try fixture.drop("a.job", ["job.json": "{}"])
-        #expect(chmod("\(fixture.path)/incoming/a.job", 0o500) == 0)
-        let pending = try fixture.pending()[0]
-        guard case .unclaimable(let error) = try fixture.spool.claim(pending) else {
-            Issue.record("it was claimed all the same")
-            return
+    @Test func `a bundle that the daemon may not move is answered and put aside in place`() async {
+        await #expect(processExitsWith: .success) {
+            becomeUnprivileged()
+            let fixture = try SpoolFixture()
+            try fixture.drop("a.job", ["job.json": "{}"])
+            try #require(chmod("\(fixture.path)/incoming/a.job", 0o500) == 0)
+            let pending = try fixture.pending()[0]
+            guard case .unclaimable(let error) = try fixture.spool.claim(pending) else {
+                return try #require(Bool(false), "it was claimed all the same")
+            }
+            try #require(error.file == "a.job")
+            try #require(error.message.contains("may not move it"))
+            try #require(try fixture.pending() == [pending], "a crash here finds it again under the same identity")
+            try fixture.spool.refuse(pending)
+            try #require(try fixture.list("incoming") == [".refused-a.job"])
+            try #require(try fixture.list("work/claimed").isEmpty)
         }
-        #expect(error.file == "a.job")
-        #expect(error.message.contains("may not move it"))
-        #expect(try fixture.pending() == [pending], "a crash here finds it again under the same identity")
-        try fixture.spool.refuse(pending)
-        #expect(try fixture.list("incoming") == [".refused-a.job"])
-        #expect(try fixture.list("work/claimed").isEmpty)
     }
 
     @Test func `what is refused never replaces what was refused before`() throws {

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Mailing
 import Synchronization
+import func TestSupport.becomeUnprivileged
 import Testing
 
 @testable import Spool
@@ -231,17 +232,20 @@ struct DropInspectorTests {
         expectOnly(mixed, "x", "belongs to uid 1234 and the drop to uid 0")
     }
 
-    @Test(.disabled(if: isRoot, "root may read everything"))
-    func `what the daemon may not read is refused with the mode that it needs`() throws {
-        let single = try inspectSingle { path in
-            try makeSparse(path, size: 2)
-            #expect(chmod(path, 0) == 0)
+    @Test func `what the daemon may not read is refused with the mode that it needs`() async {
+        await #expect(processExitsWith: .success) {
+            becomeUnprivileged()
+            let tests = DropInspectorTests()
+            let single = try tests.inspectSingle { path in
+                try makeSparse(path, size: 2)
+                try #require(chmod(path, 0) == 0)
+            }
+            try #require(single.errors.first?.message.contains("cannot be read by the daemon") == true)
+            let directory = try tests.inspect { path in
+                try #require(mkdir(path + "/lists", 0) == 0)
+            }
+            try #require(directory.errors.contains { $0.file == "lists" && $0.message.contains("cannot be read") })
         }
-        expectOnly(single, "a.json", "cannot be read by the daemon")
-        let directory = try inspect { path in
-            #expect(mkdir(path + "/lists", 0) == 0)
-        }
-        expectOnly(directory, "lists", "cannot be read by the daemon")
     }
 
     // MARK: What changes meanwhile
