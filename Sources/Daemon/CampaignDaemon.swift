@@ -157,6 +157,7 @@ struct CampaignDaemon: Service {
             }
             context.settings.replace(by: new)
             try await fleet.reload(new, keeper: keeper)
+            await keeper.touchAll()
             board.wakeAll()
             context.journal.note(.notice, .reloaded, "the configuration \(path) is in force")
         } catch {

@@ -45,6 +45,12 @@ actor CampaignKeeper {
         return because
     }
 
+    /// The configuration changed: every receipt is looked at again.
+    func touchAll() {
+        nextFullLook = nil
+        bell.ring()
+    }
+
     /// No delivery changes any more: look once more and end.
     func finish() {
         isFinishing = true
@@ -112,7 +118,7 @@ actor CampaignKeeper {
     }
 
     private func lookAgainSoon(because why: String) {
-        context.journal.note(.error, .ledgerTrouble, why)
+        context.journal.noteSeldom(.error, .ledgerTrouble, why, now: context.clocks.boot)
         nextFullLook = nil
         nextChange = context.clocks.wall.adding(seconds: 1)
     }
@@ -181,7 +187,8 @@ actor CampaignKeeper {
         receipt.consent = summary.consent
         receipt.firstSentAt = summary.firstSentAt
         receipt.lastSentAt = summary.lastSentAt
-        receipt.pausedBecause = summary.because
+        let isWaiting = summary.state == .paused || summary.state == .held
+        receipt.pausedBecause = isWaiting ? summary.because : nil
         if summary.state == .running || summary.state == .scheduled, summary.counts.queued > 0 {
             let begin = max(summary.sendAfter ?? .init(milliseconds: 0), context.clocks.wall)
             receipt.estimatedFinish = estimate(queued: summary.counts.queued, relays: summary.relays, from: begin)

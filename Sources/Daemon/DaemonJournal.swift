@@ -1,12 +1,14 @@
 import Ledger
 import Logging
 import Mailing
+import Synchronization
 
 /// What the daemon tells the operator: one record an event, with fields of its own.
 struct DaemonJournal: Sendable {
     private let logger: Logger
     private let key: LedgerKey
     private let settings: Settings
+    private let storms = Storms()
 
     init(logger: Logger, key: LedgerKey, settings: Settings) {
         self.logger = logger
@@ -38,6 +40,33 @@ struct DaemonJournal: Sendable {
         if let event { metadata["MESSAGE_ID"] = .string(event.rawValue) }
         let message = settings.current.showsAddresses ? message : masked(message)
         logger.log(level: level, "\(message)", metadata: metadata, file: file, function: function, line: line)
+    }
+
+    /// For trouble that is met again and again: once a minute for each kind and relay, with the number left out.
+    func noteSeldom(
+        _ level: Logger.Level, _ event: Event?, _ message: String, _ fields: [String: String] = [:], now: BootInstant,
+        about subject: String = ""
+    ) {
+        let key = "\(event?.rawValue ?? "") \(subject) \(fields["RELAY"] ?? "")"
+        let left: Int? = storms.counts.withLock { counts in
+            if let known = counts[key], now.nanoseconds - known.shownAt.nanoseconds < DaemonJournal.quietTime {
+                counts[key]?.left += 1
+                return nil
+            }
+            let left = counts[key]?.left ?? 0
+            if counts.count > 1000 { counts = [:] }
+            counts[key] = (now, 0)
+            return left
+        }
+        guard let left else { return }
+        note(level, event, left == 0 ? message : "\(message) (and \(left) times before it)", fields)
+    }
+
+    private static let quietTime: Int64 = 60_000_000_000
+
+    /// What was left out of the journal.
+    private final class Storms: Sendable {
+        let counts = Mutex<[String: (shownAt: BootInstant, left: Int)]>([:])
     }
 
     /// The one line of a delivery.

@@ -149,6 +149,10 @@ struct Expander {
     }
 
     private mutating func add(_ address: EmailAddress, fields: [String: String], place: String) async throws {
+        if address.needsSMTPUTF8 {
+            let reason = "\(place): only ASCII before the @ can be sent to yet"
+            return try await setAside(SetAside(address: address.text, reason: .invalidAddress, place: reason))
+        }
         try count()
         batch.append(PlannedRecipient(address: address, relay: rotation.take(), fields: fields, place: place))
         if batch.count >= Expander.batchSize { try await flush() }

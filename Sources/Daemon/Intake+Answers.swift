@@ -98,4 +98,9 @@ extension Intake {
     func fail(_ message: String) {
         context.journal.note(.error, nil, message)
     }
+
+    /// For trouble that is tried again soon.
+    func fail(_ message: String, about subject: String) {
+        context.journal.noteSeldom(.error, nil, message, now: context.clocks.boot, about: subject)
+    }
 }

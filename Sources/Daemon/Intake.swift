@@ -79,6 +79,10 @@ actor Intake {
                 context.stopping.set(because: "incoming/ was moved, removed or unmounted: put it back and start again")
                 break
             }
+            if let lost = context.spool.lostDirectory() {
+                context.stopping.set(because: "\(lost) was moved or removed: it is made again at the next start")
+                break
+            }
             if watch == nil { watch = arm() }
             let next = await look()
             await bell.wait(until: context.clocks.boot.adding(nanoseconds: next), clocks: context.clocks)
@@ -149,7 +153,7 @@ actor Intake {
         do {
             try await take(drop)
         } catch {
-            fail("the drop \(drop.name) cannot be taken: \(error)")
+            fail("the drop \(drop.name) cannot be taken: \(error)", about: drop.identity)
         }
     }
 
@@ -159,7 +163,9 @@ actor Intake {
             try await process(claim)
         } catch {
             left.append(claim)
-            fail("the drop \(claim.name) cannot be dealt with now: \(error)")
+            // Trouble of the machine is no crash, however often it comes.
+            forgiveAttempt(claim)
+            fail("the drop \(claim.name) cannot be dealt with now: \(error)", about: claim.id)
         }
     }
 
@@ -225,9 +231,6 @@ actor Intake {
         if try await mustQueue(job) {
             // Waiting in the queue is no attempt; planning will be one.
             try context.spool.wasRead(claim)
-            if let record = try await context.ledger.job(job.id) {
-                try context.spool.write(JobReceipts.receipt(of: record), to: receipt)
-            }
             addHeavyWork.yield(accepted)
         } else {
             try await work(accepted)
@@ -261,7 +264,8 @@ actor Intake {
             do {
                 return try await work(drop)
             } catch {
-                fail("job \(drop.job.id): \(error); trying again in 5 s")
+                forgiveAttempt(drop.claim)
+                fail("job \(drop.job.id): \(error); it is tried again", about: drop.claim.id)
             }
             let next = context.clocks.boot.adding(nanoseconds: 5_000_000_000)
             while context.clocks.boot < next, !context.stopping.isSet {

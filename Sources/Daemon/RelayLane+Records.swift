@@ -57,17 +57,24 @@ extension RelayLane {
         }
         context.journal.note(
             .info, .delivery, "\(detail): \(context.journal.shown(due.address))",
-            ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": detail])
+            [
+                "CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": detail,
+                "RECIPIENT": context.journal.shown(due.address),
+            ])
         await keeper.touch(due.campaign)
     }
 
     func withhold(_ due: DueDelivery, because error: ComposeError) async {
         do throws(LedgerError) {
-            try await context.ledger.withhold(delivery: due.id, reason: .missingField)
+            let reason: WithheldReason = if case .recipient = error { .invalidAddress } else { .missingField }
+            try await context.ledger.withhold(delivery: due.id, reason: reason, detail: error.description)
             let person = context.journal.shown(due.address)
             context.journal.note(
                 .notice, .delivery, "withheld: no message can be made for \(person): \(error)",
-                ["CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": "withheld"])
+                [
+                    "CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": name, "OUTCOME": "withheld",
+                    "RECIPIENT": person,
+                ])
             await keeper.touch(due.campaign)
         } catch {
             await ledgerTrouble(error)
@@ -92,7 +99,7 @@ extension RelayLane {
     }
 
     private func ledgerNote(_ why: String) {
-        context.journal.note(.error, .ledgerTrouble, why, ["RELAY": name])
+        context.journal.noteSeldom(.error, .ledgerTrouble, why, ["RELAY": name], now: context.clocks.boot)
     }
 
     /// Waits about a second.

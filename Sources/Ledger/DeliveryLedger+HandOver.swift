@@ -277,11 +277,14 @@ extension DeliveryLedger {
     }
 
     /// Withholds a queued delivery for a reason that showed only when its message was made.
-    package func withhold(delivery id: Int64, reason: WithheldReason) throws(LedgerError) {
+    ///
+    /// - Parameter detail: What stood in the way, for recipients.csv.
+    package func withhold(delivery id: Int64, reason: WithheldReason, detail: String) throws(LedgerError) {
         try write { database in
             try database.execute(
-                sql: "UPDATE deliveries SET state = 'withheld', reason = ? WHERE id = ? AND state = 'queued'",
-                arguments: [reason.rawValue, id])
+                sql:
+                    "UPDATE deliveries SET state = 'withheld', reason = ?, reply = ? WHERE id = ? AND state = 'queued'",
+                arguments: [reason.rawValue, detail, id])
         }
     }
 

@@ -40,7 +40,8 @@ package struct SMTPDialogue: Sendable {
         package var data = 120
         package var body = 180
         package var dot = 600
-        package var reset = 300
+        /// The refusal before it is known already, so nothing is lost by ending the connection instead.
+        package var reset = 20
 
         package init() {}
     }

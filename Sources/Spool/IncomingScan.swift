@@ -52,7 +52,7 @@ extension SpoolDirectory {
                 name: name, identity: "\(status.device)-\(status.inode)-\(status.changed)", arrival: status.changed)
             if hints.renamed.contains(name) {
                 drops.append(drop)
-            } else if !hints.isBeingWritten(name, size: status.size) {
+            } else if status.kind != .regular || !hints.isBeingWritten(name, size: status.size) {
                 let wait = remainingWait(lastChange(of: name, in: incoming, status), now: now)
                 if wait > 0 { nextLook = min(wait, nextLook ?? wait) } else { drops.append(drop) }
             }

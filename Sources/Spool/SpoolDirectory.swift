@@ -44,6 +44,21 @@ package struct SpoolDirectory: Sendable {
         }
     }
 
+    /// Path of a directory of the spool that is not any more where it was opened; nil if all are.
+    package func lostDirectory() -> String? {
+        let opened: [(name: DirectoryEntryName, directory: SpoolDescriptor)] = [
+            ("incoming", incoming), ("tmp", temporary), ("work", work), ("receipts", receipts), ("rejected", rejected),
+        ]
+        let lost = opened.first { name, directory in
+            // What cannot be examined now is judged when it is used.
+            guard let found = try? root.status(of: name), let known = try? directory.status() else {
+                return (try? root.status(of: name)) == .some(nil)
+            }
+            return found.inode != known.inode
+        }
+        return lost.map { root.path(of: $0.name) }
+    }
+
     /// The Maildir for what comes back: bounces, complaints, unsubscribe mails.
     package var inboundPath: String { path + "/inbound" }
 

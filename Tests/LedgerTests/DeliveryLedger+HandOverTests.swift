@@ -240,10 +240,11 @@ import Testing
 
     @Test func `what cannot be made into a message is withheld`() async throws {
         let ledger = try await ledger("a@example.org", "b@example.org")
-        try await ledger.ledger.withhold(delivery: try ledger.delivery("a@example.org"), reason: .missingField)
+        try await ledger.ledger.withhold(
+            delivery: try ledger.delivery("a@example.org"), reason: .missingField, detail: "no name")
         let flying = try ledger.delivery("b@example.org")
         #expect(try await ledger.intend(flying) == .handOver)
-        try await ledger.ledger.withhold(delivery: flying, reason: .missingField)
+        try await ledger.ledger.withhold(delivery: flying, reason: .missingField, detail: "no name")
         #expect(try ledger.states(1) == ["a@example.org withheld missingField", "b@example.org inFlight"])
     }
 }
