@@ -22,6 +22,14 @@ struct IntakeTests {
 
     /// Starts, takes all that is there, and stops: a daemon that knows nothing but what is on disk.
     private func serve() async throws {
+        try await serve { context in
+            let isDone = try await eventually(timeout: .seconds(20)) { try context.spool.claimed().isEmpty }
+            #expect(isDone, "\(fixture.log.messages)")
+        }
+    }
+
+    /// The same, for as long as something else takes.
+    private func serve(during something: (DaemonContext) async throws -> Void) async throws {
         let context = DaemonContext(
             ledger: fixture.ledger, spool: fixture.context.spool, clocks: fixture.clock,
             settings: fixture.context.settings, journal: fixture.context.journal, progress: Progress(),
@@ -36,8 +44,7 @@ struct IntakeTests {
         }
         let work = Task { await intake.runHeavyWork() }
         await fixture.clock.settle()
-        let isDone = try await eventually(timeout: .seconds(20)) { try context.spool.claimed().isEmpty }
-        #expect(isDone, "\(fixture.log.messages)")
+        try await something(context)
         context.stopping.set()
         intake.wake()
         await run.value
@@ -269,6 +276,18 @@ struct IntakeTests {
         try await fixture.ledger.finish(job: id, registered: ["rows": 1], warnings: [])
         try await serve()
         #expect(producer.names(in: "work/kept").isEmpty)
+    }
+
+    @Test func `trouble of the machine is no crash, however often it comes`() async throws {
+        try await fixture.sql(
+            "CREATE TRIGGER trouble BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'no room left'); END")
+        try dropCampaign()
+        try await serve { _ in await fixture.clock.run(seconds: 10) }
+        #expect(fixture.log.messages.contains { $0.contains("no room left") }, "it was tried")
+        #expect(try fixture.context.spool.claimed().map(\.attempts) == [0], "and no try is held against it")
+        try await fixture.sql("DROP TRIGGER trouble")
+        try await serve()
+        #expect(try receipt("c").state == "running")
     }
 
     @Test func `a drop that killed the daemon five times is put aside`() async throws {
