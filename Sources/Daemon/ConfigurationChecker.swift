@@ -28,7 +28,9 @@ struct ConfigurationChecker {
         if renewal < 1 { refuse("consent.renewal_days", "must be at least 1") }
         let configuration = Configuration(
             spoolDirectory: absolute(document.spool.directory), ledgerPath: absolute(document.ledger.path),
-            presetsDirectory: absolute(document.presets?.directory ?? "presets"), relays: relays,
+            presetsDirectory: document.presets.map { absolute($0.directory) }
+                ?? PresetsDirectory.standard(beside: absolute("presets")),
+            relays: relays,
             messagesPerHour: sending?.messages_per_hour,
             testRecipients: patterns(sending?.test_recipients ?? [], key: "sending.test_recipients"),
             pauseAfterUncertain: pause, retries: retries(sending), bounceAddress: bounceAddress(sending),

@@ -134,7 +134,8 @@ enum RelayFactory {
         case .smtp(let host, let port, let implicitTLS):
             var smtp = SMTPRelaySettings(host: host, port: port, implicitTLS: implicitTLS)
             if let name = settings.helloName { smtp.helloName = name }
-            smtp.requireTLS = settings.requiresTLS
+            // Whoever names authorities to believe wants certificates to be checked, also on this machine.
+            smtp.requireTLS = settings.requiresTLS ?? (settings.certificateAuthorityFile == nil ? nil : true)
             smtp.username = settings.username
             smtp.password = try password(settings)
             smtp.caFile = settings.certificateAuthorityFile

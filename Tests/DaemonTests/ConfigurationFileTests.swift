@@ -76,7 +76,9 @@ struct ConfigurationFileTests {
         #expect(configuration.renewalDays == 365)
         #expect(configuration.recipientChannels.isEmpty)
         #expect(!configuration.showsAddresses)
-        #expect(configuration.presetsDirectory == "/etc/campaignd/presets")
+        #expect(
+            configuration.presetsDirectory == PresetsDirectory.standard(beside: "/etc/campaignd/presets"),
+            "the presets that came with the program")
         #expect(relay.senders.isEmpty)
         #expect(relay.requiresTLS == nil)
         #expect(relay.connectSeconds == 60)
