@@ -77,8 +77,10 @@ extension SpoolDirectory {
     package func claimed() throws(SpoolError) -> [ClaimedDrop] {
         var found: [(order: Int64, drop: ClaimedDrop)] = []
         for entry in try claims.entries(where: { !$0.isHidden }) {
-            guard let id = entry.text, let directory = try? claims.openDirectory(entry),
-                let name = try directory.entries(where: { !$0.isHidden }).first,
+            // A stray file is nobody's drop; a claim that cannot be opened is one that must not be forgotten.
+            guard let id = entry.text, try claims.status(of: entry)?.kind == .directory else { continue }
+            let directory = try claims.openDirectory(entry)
+            guard let name = try directory.entries(where: { !$0.isHidden }).first,
                 let status = try directory.status(of: name)
             else { continue }
             let reading = try directory.status(of: SpoolDirectory.attemptsFile)?.size ?? 0

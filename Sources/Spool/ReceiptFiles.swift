@@ -63,34 +63,10 @@ extension SpoolDirectory {
         try replaceFile("receipt.json", of: directory(of: name), with: receipt.document, durable: durable)
     }
 
-    /// Replaces receipts/NAME/recipients.csv atomically by the rows that `body` hands to its argument, written as they
-    /// come. If `body` throws, what was there stays. RFC 4180, in UTF-8; control characters become spaces, so that
-    /// one row is one line.
-    package func writeRecipients(
-        to name: ReceiptName, durable: Bool = true, _ body: ((RecipientRecord) throws -> Void) throws -> Void
-    ) throws {
-        let directory = try directory(of: name)
-        let draft: DirectoryEntryName = ".recipients.csv.tmp"
-        let file = try directory.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o640)
-        try file.setMode(0o640)
-        var pending = Array(RecipientRecord.header.utf8)
-        try body { record in
-            record.append(to: &pending)
-            if pending.count >= 256 << 10 {
-                try file.write(pending)
-                pending.removeAll(keepingCapacity: true)
-            }
-        }
-        try file.write(pending)
-        if durable { try file.synchronize() }
-        try directory.replace("recipients.csv", by: draft)
-        if durable { try directory.synchronize() }
-    }
-
     /// Path of a receipt's directory, for messages.
     package func path(of name: ReceiptName) -> String { "\(path)/receipts/\(name)" }
 
-    private func directory(of name: ReceiptName) throws(SpoolError) -> SpoolDescriptor {
+    func directory(of name: ReceiptName) throws(SpoolError) -> SpoolDescriptor {
         let entry = DirectoryEntryName(name.text)
         _ = try receipts.makeDirectory(entry, mode: 0o750)
         return try receipts.openDirectory(entry)

@@ -84,41 +84,4 @@ struct ReceiptFilesTests {
         try fixture.spool.write(Receipt(job: "a", kind: nil, state: .finished), to: name)
         #expect(fixture.exists("receipts/a/receipt.json"))
     }
-
-    @Test func `recipients are written as they come and appear all at once`() throws {
-        let fixture = try SpoolFixture()
-        let name = try fixture.spool.reserveReceipt("a", owner: "1")
-        let count = 20_000
-        try fixture.spool.writeRecipients(to: name) { write in
-            for number in 0..<count {
-                try write(.example("r\(number)@example.org"))
-                #expect(!fixture.exists("receipts/a/recipients.csv"))
-            }
-        }
-        let lines = try fixture.read("receipts/a/recipients.csv").split(separator: "\r\n")
-        #expect(lines.count == count + 1)
-        #expect(lines.last == "r\(count - 1)@example.org,sent,,,,,")
-        #expect(try fixture.list("receipts/a") == [".owner", "recipients.csv"])
-    }
-
-    @Test func `if the rows end in an error the recipients of before stay`() throws {
-        struct Lost: Error {}
-        let fixture = try SpoolFixture()
-        let name = try fixture.spool.reserveReceipt("a", owner: "1")
-        try fixture.spool.writeRecipients(to: name) { try $0(.example("jan@example.org")) }
-        #expect(throws: Lost.self) {
-            try fixture.spool.writeRecipients(to: name) { write in
-                try write(.example("piet@example.org"))
-                throw Lost()
-            }
-        }
-        #expect(try fixture.read("receipts/a/recipients.csv").contains("jan@example.org"))
-    }
-}
-
-extension RecipientRecord {
-    fileprivate static func example(_ address: String) -> RecipientRecord {
-        RecipientRecord(
-            address: address, state: "sent", reason: nil, reply: nil, sentAt: nil, messageID: nil, consentEvent: nil)
-    }
 }
