@@ -137,7 +137,9 @@ actor CampaignKeeper {
     private func show(_ number: Int64) async throws {
         guard let summary = try await context.ledger.summary(campaign: number) else { return }
         let receipt = receipt(summary)
-        guard let name = ReceiptName(summary.job.receipt) else { return }
+        guard let name = ReceiptName(summary.job.receipt) else {
+            throw LedgerError.conflict("“\(summary.job.receipt)” of job \(summary.job.id) is no name of a receipt")
+        }
         let isOver = summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
         if isOver {
             try await writeRecipients(summary, to: name)

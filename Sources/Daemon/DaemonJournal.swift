@@ -18,17 +18,17 @@ struct DaemonJournal: Sendable {
 
     /// Events that an operator may act on; the catalog explains each.
     enum Event: String, CaseIterable {
-        case delivery = "1ad1e6b2c7ad4d34a2c4d2f6f0b75b11"
-        case uncertain = "6a5c8a6c9d0f4b0c8a0b8ce1f0a6b512"
-        case paused = "0f3b1c7ce9a14bb48f0b7a3d5e2a9c13"
-        case rejected = "b6a1d9f8e0c34f5f9b7b6e1d2c3a4f14"
-        case accepted = "4c9e2f7a8b1d4e6f8a9b0c1d2e3f4a15"
-        case ended = "7d2c1b0a9f8e4d6c8b7a6f5e4d3c2b16"
-        case relayTrouble = "9e8d7c6b5a4f4e3d8c2b1a0f9e8d7c17"
-        case ledgerTrouble = "2b3c4d5e6f7a4b8c9d0e1f2a3b4c5d18"
-        case reloaded = "c1d2e3f4a5b64c7d8e9f0a1b2c3d4e19"
-        case reloadRefused = "e5f6a7b8c9d04e1f8a2b3c4d5e6f7a1a"
-        case recovered = "f0e1d2c3b4a54f6e8d7c9b8a7f6e5d1b"
+        case delivery = "348919af604e4c50ac6db79d0d49911d"
+        case uncertain = "ca5c4bb56d0b454b84741964cf680998"
+        case paused = "ebc10ececc234cbaa32ed6aad56dad79"
+        case rejected = "ca4eb0c058614661bc88a4f89d19374e"
+        case accepted = "68608d73cbea4d8d86673fe424941885"
+        case ended = "f3cb85bcc7f14523a8fe46eda8d7545f"
+        case relayTrouble = "f811ee3f3aa2499d9d21c57a7c2cad7c"
+        case ledgerTrouble = "760d5df0a3fd4adb9bc3d961a19a9bce"
+        case reloaded = "1754488f464a489f9b59c45fe98d0821"
+        case reloadRefused = "9fbab4d5f3a84b62b957d8356b86f2bd"
+        case recovered = "fb781f0f9c0645928cef8d7b09f22e3c"
     }
 
     func note(

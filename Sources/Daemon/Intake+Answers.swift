@@ -53,7 +53,9 @@ extension Intake {
     }
 
     func answerRepeat(of record: JobRecord, claim: ClaimedDrop) async throws {
-        guard let first = ReceiptName(record.receipt) else { return }
+        guard let first = ReceiptName(record.receipt) else {
+            throw LedgerError.conflict("“\(record.receipt)” of job \(record.id) is no name of a receipt")
+        }
         var receipt = JobReceipts.receipt(of: record)
         if record.kind == .campaign, let known = try await keeper.refresh(job: record.id) {
             receipt = known
@@ -77,7 +79,7 @@ extension Intake {
         receipt.errors = errors
         var name = name
         if name == nil { name = try await reserve(claim.receiptName, owner: claim.id) }
-        guard let name else { return }
+        guard let name else { throw LedgerError.conflict("the drop \(claim.name) has no receipt") }
         try context.spool.write(receipt, to: name, durable: true)
         try context.spool.reject(claim, receipt: receipt, as: name)
         let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""

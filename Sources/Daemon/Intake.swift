@@ -101,7 +101,12 @@ actor Intake {
                 guard let self else { return }
                 self.hints.withLock { hints in
                     // The scan is the truth: a hint that cannot be read only costs the time until the next one.
-                    if (try? watcher.drain(into: &hints)) == nil { source.cancel() }
+                    do throws(SpoolError) {
+                        try watcher.drain(into: &hints)
+                    } catch {
+                        source.cancel()
+                        self.context.journal.note(.warning, nil, "\(error); looking every 30 s instead")
+                    }
                 }
                 self.bell.ring()
             }
@@ -210,6 +215,8 @@ actor Intake {
         guard judge.errors.isEmpty else {
             return try await reject(claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue)
         }
+        var job = job
+        if case .consent(let consent) = job { job = .consent(judge.believed(consent)) }
         let known = try await context.ledger.job(job.id)
         var receipt = known.flatMap { ReceiptName($0.receipt) }
         if receipt == nil { receipt = try await reserve(claim.receiptName, owner: claim.id) }

@@ -66,6 +66,20 @@ struct JobReview {
         }
     }
 
+    /// What the ledger is to record: a refusal that somebody reports in the recipient's name counts at once, but as
+    /// what it is, the word of the one who reports it.
+    mutating func believed(_ consent: ConsentJob) -> ConsentJob {
+        guard !configuration.recipientChannels.contains(inspection.owner) else { return consent }
+        var believed = consent
+        for index in believed.events.indices where believed.events[index].by == .recipient {
+            believed.events[index].by = .operator
+            warnings.append(
+                "event \(index + 1) is recorded as “operator”: “recipient” is believed only from the users that "
+                    + "[consent] recipient_channels names")
+        }
+        return believed
+    }
+
     private mutating func review(_ consent: ConsentJob) {
         let isChannel = configuration.recipientChannels.contains(inspection.owner)
         for (index, event) in consent.events.enumerated()

@@ -82,6 +82,27 @@ struct JobReviewTests {
         #expect(try review(mixed, owner: 4712).errors.map(\.pointer) == ["/kind"])
     }
 
+    @Test func `a refusal in the recipient's name is recorded as the word of who reports it, with a warning`() throws {
+        var withdrawal = JobText.ConsentEvent("reader@people.example", "withdrawn")
+        withdrawal.by = "recipient"
+        let json = JobText.consent("k", [withdrawal])
+        guard case .consent(let told) = try fixture.job(json) else { throw TestSupportError("it is no consent job") }
+        var clerk = try review(json)
+        #expect(clerk.errors == [])
+        #expect(clerk.believed(told).events.map(\.by) == [.operator])
+        #expect(clerk.warnings.count == 1)
+    }
+
+    @Test func `what a recipient channel reports is recorded as the recipient's own word`() throws {
+        var withdrawal = JobText.ConsentEvent("reader@people.example", "withdrawn")
+        withdrawal.by = "recipient"
+        let json = JobText.consent("k", [withdrawal])
+        guard case .consent(let told) = try fixture.job(json) else { throw TestSupportError("it is no consent job") }
+        var channel = try review(json, owner: 4712)
+        #expect(channel.believed(told) == told)
+        #expect(channel.warnings == [])
+    }
+
     @Test func `by the recipient is not believed from an operator, but a refusal always is`() throws {
         var events = ["accepted", "refused", "withdrawn"].map { JobText.ConsentEvent("reader@people.example", $0) }
         for index in events.indices { events[index].by = "recipient" }
