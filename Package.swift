@@ -77,7 +77,7 @@ let package = Package(
         tests(
             "DaemonTests",
             ["Daemon", "Ledger", "Mailing", "Spool", "Relay", .product(name: "Logging", package: "swift-log")]),
-        tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh"]),
+        tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh", "interpose"]),
         tests("TidyTests"),
     ]
 )

@@ -17,29 +17,51 @@ struct CampaignDaemon: Service {
     private let notifier = ServiceNotifier()
     private let lock: SpoolLock
     private let started: Configuration
+    private let surroundings: Surroundings
 
     /// Locks, opens, recovers. Throws what makes a start impossible.
-    init(configuration: Configuration, path: String, clocks: any Clocks, logger: Logger) async throws {
+    init(configuration: Configuration, path: String, surroundings: Surroundings) async throws {
         self.path = path
+        self.surroundings = surroundings
         started = configuration
+        let clocks = surroundings.clocks
         let settings = Settings(configuration)
         let spool = try SpoolDirectory(path: configuration.spoolDirectory)
         lock = try spool.lock()
-        let ledger = try DeliveryLedger(path: configuration.ledgerPath)
-        let journal = DaemonJournal(logger: logger, key: ledger.key, settings: settings)
+        let ledger = try DeliveryLedger(
+            path: configuration.ledgerPath, rules: surroundings.rules,
+            executor: surroundings.executor("campaignd.ledger"))
+        let identity = try await ledger.identity()
+        let journal = DaemonJournal(
+            logger: surroundings.logger, key: ledger.key, ledger: identity, settings: settings)
         context = DaemonContext(
             ledger: ledger, spool: spool, clocks: clocks, settings: settings, journal: journal, progress: Progress(),
             stopping: StopFlag())
-        let recovery = try await ledger.recover()
+        let recovery = try await ledger.recover(
+            StartingPoint(
+                now: clocks.wall, machine: surroundings.machine,
+                intentsInJournal: surroundings.intentsInJournal(identity),
+                holdAfterDowntime: configuration.holdAfterDowntime))
         CampaignDaemon.report(recovery, journal)
         try await CampaignDaemon.tidy(spool, ledger, clocks: clocks, journal: journal)
         board = LaneBoard()
         let library = CampaignLibrary(spool: spool)
-        keeper = CampaignKeeper(context: context, wakeLanes: { [board] in board.wakeAll() })
-        fleet = try await Fleet(context: context, library: library, recovered: recovery.relays, board: board)
+        keeper = CampaignKeeper(
+            context: context, executor: surroundings.executor("campaignd.keeper"),
+            wakeLanes: { [board] in board.wakeAll() })
+        fleet = try await Fleet(
+            context: context, library: library, recovered: recovery.relays, board: board,
+            connection: surroundings.connection)
         intake = Intake(
-            context: context, library: library, keeper: keeper, wakeLanes: { [board] in board.wakeAll() })
+            context: context, library: library, keeper: keeper, surroundings: surroundings,
+            wakeLanes: { [board] in board.wakeAll() })
     }
+
+    /// Ends the daemon as a stop by the service manager does.
+    func stop() { context.stopping.set() }
+
+    /// Something was dropped: looks at once where the kernel does not tell.
+    func wake() { intake.wake() }
 
     private static func report(_ recovery: Recovery, _ journal: DaemonJournal) {
         if recovery.uncertain > 0 {
@@ -48,11 +70,10 @@ struct CampaignDaemon: Service {
                 "\(recovery.uncertain) deliveries were in flight when the daemon ended; they are uncertain and will "
                     + "not be sent again", ["UNCERTAIN": "\(recovery.uncertain)"])
         }
-        if recovery.isRestored {
+        if let hold = recovery.hold {
             journal.note(
-                .error, .recovered,
-                "the ledger is older than the counter of intents beside it: it was restored from a copy, so all "
-                    + "campaigns are paused. Resume each by a control job once you know what was sent")
+                .error, .held, "\(recovery.paused) campaigns are paused: \(hold.because)",
+                ["PAUSED": "\(recovery.paused)"])
         }
     }
 
@@ -70,15 +91,23 @@ struct CampaignDaemon: Service {
     }
 
     func run() async throws {
+        let (reloads, addReload) = AsyncStream.makeStream(of: Void.self)
+        let signals = Task {
+            for await _ in await UnixSignalsSequence(trapping: .sighup) { addReload.yield() }
+        }
+        defer { signals.cancel() }
         try await withGracefulShutdownHandler {
-            try await work()
+            try await work(reloads: reloads)
         } onGracefulShutdown: {
             context.stopping.set()
         }
     }
 
-    private func work() async throws {
-        for settings in started.relays.values { _ = try RelayFactory.connection(settings) }
+    /// Works until it is told to stop.
+    ///
+    /// - Parameter reloads: Tells that the configuration file is to be read again.
+    func work(reloads: AsyncStream<Void>) async throws {
+        for settings in started.relays.values { _ = try surroundings.connection(settings) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             try await fleet.begin(keeper: keeper)
             let alive = Task { await keepAlive() }
@@ -87,7 +116,7 @@ struct CampaignDaemon: Service {
             group.addTask { await intake.runHeavyWork() }
             group.addTask { await rewriteReceipts() }
             group.addTask { await keeper.run() }
-            let reloads = Task { await watchReloads() }
+            let reloads = Task { await watch(reloads) }
             notify { () throws(NotificationError) in try notifier.ready() }
             context.journal.note(.notice, nil, "campaignd serves \(context.spool.path)")
             await context.stopping.wait()
@@ -98,6 +127,11 @@ struct CampaignDaemon: Service {
             await keeper.finish()
             try await group.waitForAll()
             for task in [alive, status, reloads] { task.cancel() }
+        }
+        do {
+            try await context.ledger.markAlive(now: context.clocks.wall)
+        } catch {
+            context.journal.note(.error, .ledgerTrouble, "the ledger cannot be written at the end: \(error)")
         }
         try await context.ledger.close()
         if let failure = context.stopping.failure { throw Failed(description: failure) }
@@ -131,8 +165,8 @@ struct CampaignDaemon: Service {
         }
     }
 
-    private func watchReloads() async {
-        for await _ in await UnixSignalsSequence(trapping: .sighup) {
+    private func watch(_ reloads: AsyncStream<Void>) async {
+        for await _ in reloads {
             if context.stopping.isSet { return }
             notify { () throws(NotificationError) in try notifier.reloading() }
             await reload()
@@ -150,7 +184,7 @@ struct CampaignDaemon: Service {
             }
             for (name, relay) in new.relays {
                 do {
-                    _ = try RelayFactory.connection(relay)
+                    _ = try surroundings.connection(relay)
                 } catch {
                     throw RelayFactory.Unusable(description: "relays.\(name): \(error)")
                 }
@@ -226,6 +260,7 @@ struct CampaignDaemon: Service {
         do {
             let open = try await context.ledger.openDeliveries()
             var line = "\(open.queued) queued, \(context.progress.sent) sent since start, \(open.uncertain) uncertain"
+            if let trouble = context.progress.ledgerTrouble { line += "; nothing is sent: \(trouble)" }
             let troubles = context.progress.troubles.sorted { $0.key < $1.key }
             if let (relay, why) = troubles.first { line += "; relay \(relay): \(why)" }
             return line

@@ -16,18 +16,30 @@ actor CampaignKeeper {
     private var nextFullLook: BootInstant?
     private var isFinishing = false
     private var streaks: [Int64: Streaks] = [:]
-    private let executor = QueueExecutor(label: "campaignd.keeper")
+    private let executor: any SerialExecutor
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private var shown: [Int64: Receipt] = [:]
+    private var names: [Int64: ReceiptName] = [:]
     private let wakeLanes: @Sendable () -> Void
 
     /// Receipts are not replaced more often than this, in nanoseconds.
     private static let pause: Int64 = 300_000_000
     private static let closingBatch = 500
+    private var markedAt: BootInstant?
 
-    init(context: DaemonContext, wakeLanes: @escaping @Sendable () -> Void) {
+    /// The ledger is told so often, in nanoseconds, that the daemon is at work.
+    private var markInterval: Int64 {
+        let limit = context.settings.current.holdAfterDowntime ?? 86_400
+        return min(600, max(1, limit / 20)) * 1_000_000_000
+    }
+
+    init(
+        context: DaemonContext, executor: any SerialExecutor = QueueExecutor(label: "campaignd.keeper"),
+        wakeLanes: @escaping @Sendable () -> Void
+    ) {
         self.context = context
+        self.executor = executor
         self.wakeLanes = wakeLanes
     }
 
@@ -65,7 +77,7 @@ actor CampaignKeeper {
             await rest(until: now.adding(nanoseconds: CampaignKeeper.pause))
             guard touched.isEmpty, !isFinishing else { continue }
             let left = (nextChange?.milliseconds ?? .max) - context.clocks.wall.milliseconds
-            let wait = min(30_000, max(0, left))
+            let wait = min(30_000, markInterval / 1_000_000, max(0, left))
             await bell.wait(until: now.adding(nanoseconds: wait * 1_000_000), clocks: context.clocks)
         }
         nextFullLook = nil
@@ -88,19 +100,59 @@ actor CampaignKeeper {
         let chosen = touched
         touched = []
         let boot = context.clocks.boot
-        let isFull = (nextFullLook ?? boot) <= boot || (nextChange.map { $0 <= context.clocks.wall } ?? false)
+        let mustMark = markedAt.map { boot.nanoseconds - $0.nanoseconds >= markInterval } ?? true
+        let isFull =
+            mustMark || (nextFullLook ?? boot) <= boot || (nextChange.map { $0 <= context.clocks.wall } ?? false)
         if isFull {
             nextFullLook = boot.adding(nanoseconds: 30_000_000_000)
             nextChange = nil
         }
         do {
+            if isFull { try await tend() }
             for standing in try await context.ledger.openCampaigns()
             where isFull || chosen.contains(standing.number) {
                 await look(at: standing)
             }
         } catch {
             lookAgainSoon(because: "campaigns cannot be looked at: \(error)")
+            await sayWhyNothingIsSent("\(error)")
         }
+    }
+
+    /// The ledger cannot even be read: the latest receipts of what is under way say so.
+    private func sayWhyNothingIsSent(_ why: String) async {
+        context.progress.ledgerTrouble(why)
+        let warning = CampaignKeeper.warning(why)
+        for (number, receipt) in shown where !receipt.warnings.contains(warning) {
+            var receipt = receipt
+            receipt.warnings.removeAll { $0.hasPrefix(CampaignKeeper.nothingIsSent) }
+            receipt.warnings.append(warning)
+            guard let job = receipt.job, let id = JobID(job), let name = names[number] else { continue }
+            do throws(SpoolError) {
+                try context.spool.write(receipt, to: name)
+                shown[number] = receipt
+            } catch {
+                context.journal.noteSeldom(
+                    .error, nil, "the receipt of campaign \(id) cannot be written: \(error)", now: context.clocks.boot)
+            }
+        }
+    }
+
+    private static let nothingIsSent = "nothing is sent at present: "
+
+    private static func warning(_ why: String) -> String { nothingIsSent + why }
+
+    /// What has to be done now and then, as long as campaigns are open.
+    private func tend() async throws {
+        let now = context.clocks.wall
+        let keyed = context.settings.current.relays.filter { $0.value.idempotencyHeader != nil }
+        for (relay, settings) in keyed where !settings.settlesByJournal {
+            try await context.ledger.giveUpExpiredKeys(relay: relay, now: now)
+        }
+        let boot = context.clocks.boot
+        if let markedAt, boot.nanoseconds - markedAt.nanoseconds < markInterval { return }
+        try await context.ledger.markAlive(now: now)
+        markedAt = boot
     }
 
     private func look(at standing: CampaignStanding) async {
@@ -126,7 +178,8 @@ actor CampaignKeeper {
     private func advance(_ standing: CampaignStanding, now: Timestamp) async throws -> CampaignStanding {
         while true {
             let (changed, isDone) = try await context.ledger.advance(
-                campaign: standing.number, now: now, limit: CampaignKeeper.closingBatch)
+                campaign: standing.number, now: now, limit: CampaignKeeper.closingBatch,
+                examining: context.settings.current.settlingRelays)
             if changed.state != standing.state, changed.state == .running { wakeLanes() }
             if isDone || context.stopping.isSet { return changed }
             context.progress.beat("campaigns", at: context.clocks.boot)
@@ -145,14 +198,14 @@ actor CampaignKeeper {
             try await writeRecipients(summary, to: name)
             try context.spool.write(receipt, to: name, durable: true)
             try await context.ledger.markReported(campaign: number)
-            shown[number] = nil
+            (shown[number], names[number]) = (nil, nil)
             streaks[number] = nil
             context.journal.note(
                 .notice, .ended, "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent",
                 ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
         } else if shown[number] != receipt {
             try context.spool.write(receipt, to: name)
-            shown[number] = receipt
+            (shown[number], names[number]) = (receipt, name)
         }
     }
 
@@ -167,7 +220,7 @@ actor CampaignKeeper {
         // A final receipt is not written before recipients.csv; the next look does both.
         if summary.isReported || !receipt.state.isFinal {
             try context.spool.write(receipt, to: name)
-            if !summary.isReported { shown[number] = receipt }
+            if !summary.isReported { (shown[number], names[number]) = (receipt, name) }
         }
         return receipt
     }
@@ -183,6 +236,9 @@ actor CampaignKeeper {
         let configured = context.settings.current.relays
         for relay in summary.relays where configured[relay] == nil && summary.counts.queued > 0 {
             receipt.warnings.append("the relay “\(relay)” is not configured any more: what waits for it is not sent")
+        }
+        if let trouble = context.progress.ledgerTrouble, summary.counts.queued + summary.counts.inFlight > 0 {
+            receipt.warnings.append(CampaignKeeper.warning(trouble))
         }
         receipt.counts = summary.counts
         receipt.withheld = summary.withheld

@@ -20,6 +20,12 @@ package struct Configuration: Sendable, Equatable {
         package var finalReplySeconds: Int
         /// An idle connection is kept this long.
         package var idleSeconds: Int
+        /// The header in which the relay looks for an idempotency key; nil if it knows none.
+        package var idempotencyHeader: String?
+        /// For how long the relay knows a key.
+        package var idempotencySeconds: Int64
+        /// Doubt is settled by what the local Postfix wrote into the journal.
+        package var settlesByJournal: Bool
     }
 
     package var spoolDirectory: String
@@ -32,6 +38,8 @@ package struct Configuration: Sendable, Equatable {
     /// 0 for never.
     package var pauseAfterUncertain: Int
     package var retries: RetrySchedule
+    /// Campaigns are paused after so many seconds without a daemon; nil for never.
+    package var holdAfterDowntime: Int64?
     package var bounceAddress: EmailAddress?
     /// Page for one-click unsubscribing (RFC 8058), with `{token}` where the recipient's token goes.
     package var unsubscribeURL: String?
@@ -40,6 +48,13 @@ package struct Configuration: Sendable, Equatable {
     package var renewalDays: Int
     package var recipientChannels: Set<UInt32>
     package var showsAddresses: Bool
+    /// The user as whom the local Postfix writes into the journal.
+    package var postfixUser: String
+
+    /// The relays on which doubt may end by itself.
+    package var settlingRelays: Set<String> {
+        Set(relays.filter { $0.value.settlesByJournal || $0.value.idempotencyHeader != nil }.keys)
+    }
 }
 
 /// `*@domain`, `*` or a whole address.

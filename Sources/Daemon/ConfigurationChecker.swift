@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import MIME
 import Mailing
 import Relay
 
@@ -33,10 +34,11 @@ struct ConfigurationChecker {
             relays: relays,
             messagesPerHour: sending?.messages_per_hour,
             testRecipients: patterns(sending?.test_recipients ?? [], key: "sending.test_recipients"),
-            pauseAfterUncertain: pause, retries: retries(sending), bounceAddress: bounceAddress(sending),
+            pauseAfterUncertain: pause, retries: retries(sending), holdAfterDowntime: downtime(sending), bounceAddress: bounceAddress(sending),
             unsubscribeURL: unsubscribeURL(sending), language: language(sending), renewalDays: renewal,
             recipientChannels: channels(document.consent?.recipient_channels ?? []),
-            showsAddresses: showsAddresses(document.journal))
+            showsAddresses: showsAddresses(document.journal),
+            postfixUser: document.journal?.postfix_user ?? "postfix")
         return mistakes.isEmpty ? configuration : nil
     }
 
@@ -74,7 +76,55 @@ struct ConfigurationChecker {
             certificateAuthorityFile: section.ca_file.map { absolute($0) },
             requiresTLS: section.tls == "required" ? true : nil, helloName: section.hello_name,
             connectSeconds: section.connect_timeout ?? 60, finalReplySeconds: section.final_reply_timeout ?? 600,
-            idleSeconds: section.idle_timeout ?? 15)
+            idleSeconds: section.idle_timeout ?? 15, idempotencyHeader: idempotencyHeader(section, key: key),
+            idempotencySeconds: Int64(section.idempotency_hours ?? 24) * 3600,
+            settlesByJournal: settlesByJournal(section, key: key))
+    }
+
+    private mutating func idempotencyHeader(
+        _ section: ConfigurationDocument.RelaySection, key: String
+    ) -> String? {
+        if let hours = section.idempotency_hours {
+            if section.idempotency_header == nil {
+                refuse(key + ".idempotency_hours", "is of use only together with idempotency_header")
+            }
+            if !(1...720).contains(hours) { refuse(key + ".idempotency_hours", "must be 1 ... 720") }
+        }
+        guard let header = section.idempotency_header else { return nil }
+        let isName = header.utf8.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+        let isOurs = MessageHeaders.names.contains(header.lowercased())
+        guard (1...64).contains(header.utf8.count), isName, !isOurs else {
+            refuse(
+                key + ".idempotency_header",
+                "must be the name of a header of letters, digits and -, and none that every message has")
+            return nil
+        }
+        if section.url.hasPrefix("maildir:") {
+            refuse(key + ".idempotency_header", "a Maildir knows no idempotency keys")
+        }
+        return header
+    }
+
+    private func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+    }
+
+    private mutating func settlesByJournal(_ section: ConfigurationDocument.RelaySection, key: String) -> Bool {
+        guard section.settle_by_journal == true else { return false }
+        // A url that cannot be read is refused by itself.
+        if let url = try? RelayURL.parse(url: section.url), !url.isLoopback {
+            refuse(key + ".settle_by_journal", "only a Postfix on this machine writes into its journal: smtp://127.0.0.1")
+        }
+        return true
+    }
+
+    private mutating func downtime(_ sending: ConfigurationDocument.SendingSection?) -> Int64? {
+        let seconds = sending?.hold_after_downtime ?? 86_400
+        if !(0...31_536_000).contains(seconds) {
+            refuse("sending.hold_after_downtime", "must be 0 (never) ... 31536000 seconds")
+        }
+        return seconds == 0 ? nil : Int64(seconds)
     }
 
     /// A Maildir counts from the configuration file, as every path in it does.

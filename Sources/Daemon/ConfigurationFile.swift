@@ -91,6 +91,9 @@ struct ConfigurationDocument: Decodable {
         var connect_timeout: Int?
         var final_reply_timeout: Int?
         var idle_timeout: Int?
+        var idempotency_header: String?
+        var idempotency_hours: Int?
+        var settle_by_journal: Bool?
     }
 
     struct SendingSection: Decodable {
@@ -102,6 +105,7 @@ struct ConfigurationDocument: Decodable {
         var bounce_address: String?
         var language: String?
         var unsubscribe_url: String?
+        var hold_after_downtime: Int?
     }
 
     struct ConsentSection: Decodable {
@@ -115,6 +119,7 @@ struct ConfigurationDocument: Decodable {
 
     struct JournalSection: Decodable {
         var addresses: String?
+        var postfix_user: String?
     }
 
     var spool: SpoolSection

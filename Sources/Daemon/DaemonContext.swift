@@ -65,6 +65,8 @@ final class Progress: Sendable {
         /// Relays that cannot be used now, and why.
         var trouble: [String: String] = [:]
         var sent = 0
+        /// Why nothing is sent at present: the ledger cannot be used.
+        var ledgerTrouble: String?
     }
 
     private let state = Mutex(State())
@@ -99,6 +101,16 @@ final class Progress: Sendable {
         state.withLock { $0.sent += 1 }
     }
 
+    /// Nothing is sent while the ledger cannot be used. Returns whether that is news.
+    @discardableResult
+    func ledgerTrouble(_ why: String?) -> Bool {
+        state.withLock { state in
+            defer { state.ledgerTrouble = why }
+            return (state.ledgerTrouble == nil) != (why == nil)
+        }
+    }
+
+    var ledgerTrouble: String? { state.withLock { $0.ledgerTrouble } }
     var isAwaitingReply: Bool { state.withLock { !$0.awaiting.isEmpty } }
     var troubles: [String: String] { state.withLock { $0.trouble } }
     var sent: Int { state.withLock { $0.sent } }

@@ -7,12 +7,15 @@ import Synchronization
 struct DaemonJournal: Sendable {
     private let logger: Logger
     private let key: LedgerKey
+    /// What tells the ledger apart from all others.
+    private let ledger: String
     private let settings: Settings
     private let storms = Storms()
 
-    init(logger: Logger, key: LedgerKey, settings: Settings) {
+    init(logger: Logger, key: LedgerKey, ledger: String = "", settings: Settings) {
         self.logger = logger
         self.key = key
+        self.ledger = ledger
         self.settings = settings
     }
 
@@ -29,6 +32,8 @@ struct DaemonJournal: Sendable {
         case reloaded = "1754488f464a489f9b59c45fe98d0821"
         case reloadRefused = "9fbab4d5f3a84b62b957d8356b86f2bd"
         case recovered = "fb781f0f9c0645928cef8d7b09f22e3c"
+        case settled = "cb9f0f3182094d2f958d7324e1e3dc80"
+        case held = "ef2a83ac85a5431e8305e88f70759fde"
     }
 
     func note(
@@ -70,11 +75,19 @@ struct DaemonJournal: Sendable {
     }
 
     /// The one line of a delivery.
-    func delivered(_ due: DueDelivery, relay: String, outcome: Outcome, reply: SMTPReply?, detail: String) {
+    ///
+    /// - Parameter intent: Its number, if there was one: by it a restored ledger is found out.
+    func delivered(
+        _ due: DueDelivery, relay: String, outcome: Outcome, reply: SMTPReply?, detail: String, intent: Int64? = nil
+    ) {
         var fields = [
             "CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": relay, "OUTCOME": outcome.word,
             "RECIPIENT": shown(due.address),
         ]
+        if let intent {
+            fields["INTENT"] = "\(intent)"
+            fields["LEDGER"] = ledger
+        }
         if let reply { fields["SMTP_CODE"] = "\(reply.code)" }
         if let enhanced = reply?.enhanced { fields["SMTP_ENHANCED_CODE"] = enhanced.description }
         let level: Logger.Level =
@@ -85,6 +98,19 @@ struct DaemonJournal: Sendable {
             }
         let event: Event = outcome == .uncertain ? .uncertain : .delivery
         note(level, event, "\(outcome.word): \(shown(due.address)) by \(relay): \(detail)", fields)
+    }
+
+    /// The one line of a doubt that ended.
+    func settled(_ doubt: SettledDoubt, by evidence: SettlementEvidence) {
+        let person = shown(doubt.address)
+        note(
+            .notice, .settled,
+            "uncertain no more, settled as \(doubt.settlement.rawValue) (\(evidence.kind.rawValue)): \(person): "
+                + evidence.text,
+            [
+                "CAMPAIGN": doubt.job.text, "DELIVERY": "\(doubt.delivery)", "RECIPIENT": person,
+                "SETTLED_AS": doubt.settlement.rawValue, "EVIDENCE": evidence.kind.rawValue,
+            ])
     }
 
     /// A text with each address in it, such as a server's reply may hold, replaced by its pseudonym.

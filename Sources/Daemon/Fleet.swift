@@ -13,11 +13,14 @@ actor Fleet {
     private let recovered: Set<String>
     private var lanes: [String: (lane: RelayLane, settings: Configuration.Relay, task: Task<Void, Never>)] = [:]
     private let board: LaneBoard
+    private let connection: @Sendable (Configuration.Relay) throws -> any RelayConnection
     private var isEnding = false
 
     init(
-        context: DaemonContext, library: CampaignLibrary, recovered: Set<String>, board: LaneBoard
+        context: DaemonContext, library: CampaignLibrary, recovered: Set<String>, board: LaneBoard,
+        connection: @escaping @Sendable (Configuration.Relay) throws -> any RelayConnection
     ) async throws {
+        self.connection = connection
         self.context = context
         self.library = library
         self.recovered = recovered
@@ -34,7 +37,7 @@ actor Fleet {
 
     /// Begins a lane for each configured relay. Throws before any begins if one of them cannot be made.
     func begin(keeper: CampaignKeeper) async throws {
-        for settings in context.settings.current.relays.values { _ = try RelayFactory.connection(settings) }
+        for settings in context.settings.current.relays.values { _ = try connection(settings) }
         for (name, settings) in context.settings.current.relays.sorted(by: { $0.key < $1.key }) {
             let clocks = context.clocks
             let pacer = Pacer(
@@ -99,7 +102,7 @@ actor Fleet {
         _ name: String, _ settings: Configuration.Relay, pacer: Pacer, keeper: CampaignKeeper
     ) throws {
         guard !isEnding else { return }
-        let connection = try RelayFactory.connection(settings)
+        let connection = try connection(settings)
         let lane = RelayLane(
             name: name, context: context, library: library, keeper: keeper, overall: overall, records: records,
             connection: connection, pacer: pacer)
@@ -160,6 +163,9 @@ extension Configuration.Relay {
         copy.messagesPerHour = messagesPerHour
         copy.senders = senders
         copy.idleSeconds = idleSeconds
+        copy.idempotencyHeader = idempotencyHeader
+        copy.idempotencySeconds = idempotencySeconds
+        copy.settlesByJournal = settlesByJournal
         // What a password file holds may have changed without its name.
         return copy == self && passwordFile == nil
     }

@@ -16,7 +16,8 @@ actor Intake {
     private let library: CampaignLibrary
     let keeper: CampaignKeeper
     private let wakeLanes: @Sendable () -> Void
-    private let executor = QueueExecutor(label: "campaignd.intake")
+    private let executor: any SerialExecutor
+    private let watchesIncoming: Bool
     private nonisolated let bell = Bell()
     private nonisolated let pause = Bell()
     private nonisolated let hints = Mutex(IncomingHints())
@@ -54,9 +55,11 @@ actor Intake {
     }
 
     init(
-        context: DaemonContext, library: CampaignLibrary, keeper: CampaignKeeper,
+        context: DaemonContext, library: CampaignLibrary, keeper: CampaignKeeper, surroundings: Surroundings,
         wakeLanes: @escaping @Sendable () -> Void
     ) {
+        executor = surroundings.executor("campaignd.intake")
+        watchesIncoming = surroundings.watchesIncoming
         self.context = context
         self.library = library
         self.keeper = keeper
@@ -83,7 +86,7 @@ actor Intake {
                 context.stopping.set(because: "\(lost) was moved or removed: it is made again at the next start")
                 break
             }
-            if watch == nil { watch = arm() }
+            if watch == nil, watchesIncoming { watch = arm() }
             let next = await look()
             await bell.wait(until: context.clocks.boot.adding(nanoseconds: next), clocks: context.clocks)
         }

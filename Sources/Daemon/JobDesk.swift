@@ -49,19 +49,47 @@ struct JobDesk {
         try await answer(drop, "\(consent.events.count) consent events of \(consent.id) are recorded")
     }
 
+    private func settle(
+        _ control: ControlJob, as settlement: Settlement, reason: String, _ drop: Intake.AcceptedDrop
+    ) async throws {
+        let evidence = SettlementEvidence(kind: .person, text: reason, job: control.id)
+        let result = try await context.ledger.settle(
+            campaign: control.campaign, address: control.address, as: settlement, by: evidence, control: control.id,
+            now: context.clocks.wall)
+        switch result {
+        case nil: throw try await unknownCampaign(control)
+        case .failure(let why):
+            var pointer = "/campaign"
+            if case .ended = why { pointer = "/as" }
+            if case .notUncertain = why { pointer = "/address" }
+            throw refusal(pointer, why.description)
+        case .success(let settled):
+            try context.spool.removeKept(control.id)
+            for doubt in settled { context.journal.settled(doubt, by: evidence) }
+            if let number = settled.first?.campaign { await keeper.touch(number) }
+            wakeLanes()
+            try await answer(drop, "\(settled.count) deliveries of \(control.campaign) are settled: \(reason)")
+        }
+    }
+
+    private func unknownCampaign(_ control: ControlJob) async throws -> Expander.Refused {
+        if try await context.ledger.job(control.campaign) != nil {
+            return refusal(
+                "/campaign", "“\(control.campaign)” is still being planned, or is no campaign; try again in a moment")
+        }
+        return refusal("/campaign", "there is no campaign “\(control.campaign)”; it is the id of a campaign job")
+    }
+
     private func apply(_ control: ControlJob, _ drop: Intake.AcceptedDrop) async throws {
+        if let settlement = control.settlement, let reason = control.reason {
+            return try await settle(control, as: settlement, reason: reason, drop)
+        }
         let because = control.reason ?? "an operator asked for it (job \(control.id))"
         let result = try await context.ledger.control(
             campaign: control.campaign, action: control.action, because: because, by: control.id,
             now: context.clocks.wall)
         switch result {
-        case nil:
-            if try await context.ledger.job(control.campaign) != nil {
-                throw refusal(
-                    "/campaign",
-                    "“\(control.campaign)” is still being planned, or is no campaign; try again in a moment")
-            }
-            throw refusal("/campaign", "there is no campaign “\(control.campaign)”; it is the id of a campaign job")
+        case nil: throw try await unknownCampaign(control)
         case .failure(let why):
             throw refusal("/action", why.description)
         case .success(let state):

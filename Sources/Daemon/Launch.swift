@@ -54,7 +54,8 @@ package enum Launch {
         let logger = logger(clock: clocks)
         do {
             let daemon = try await CampaignDaemon(
-                configuration: configuration, path: path, clocks: clocks, logger: logger)
+                configuration: configuration, path: path,
+                surroundings: Surroundings(clocks: clocks, logger: logger, machine: MachineIdentity.here))
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)],

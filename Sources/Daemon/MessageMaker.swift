@@ -14,7 +14,10 @@ struct MessageMaker: Sendable {
     }
 
     /// - Throws: `ComposeError` where this recipient's fields do not make a message.
-    func make(_ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration) throws -> Made {
+    /// - Parameter keyHeader: The header in which the relay looks for an idempotency key, if it knows such keys.
+    func make(
+        _ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration, keyHeader: String? = nil
+    ) throws -> Made {
         let campaign = prepared.campaign
         let sender = campaign.sender.address
         let messageID = self.messageID(due, domain: sender.domain)
@@ -23,11 +26,12 @@ struct MessageMaker: Sendable {
         let stop = FootText.stop[language] ?? FootText.stop[configuration.language] ?? ""
         let mailto = "mailto:\(sender.text)?subject=unsubscribe"
         let page = configuration.unsubscribeURL?.replacingOccurrences(of: "{token}", with: tag(due))
-        let headers = MessageHeaders(
+        var headers = MessageHeaders(
             to: Mailbox(name: due.fields["name"], address: due.address.text), messageID: messageID,
             date: due.acceptedAt.milliseconds, listID: isMailing ? listID(campaign) : nil,
             listUnsubscribe: isMailing ? [page, mailto].compactMap { $0 } : [], oneClick: isMailing && page != nil,
             bulk: isMailing, footLines: isMailing ? [stop] : [], footLink: isMailing ? page ?? mailto : nil)
+        headers.idempotencyKey = keyHeader.map { ($0, key.token(for: "idempotency", person(due), digits: 40)) }
         var fields = prepared.merged(due.fields, address: due.address)
         if due.isTest {
             for name in prepared.template.missing(in: fields) { fields[name] = "[\(name)]" }
@@ -40,8 +44,11 @@ struct MessageMaker: Sendable {
 
     /// Derived from campaign and recipient, and told apart from the test mail to the same person.
     func messageID(_ due: DueDelivery, domain: String) -> String {
-        let person = "\(due.job) \(due.isTest ? "test" : "mail") \(due.address.key)"
-        return key.token(for: "message-id", person, digits: 40) + "@" + domain
+        key.token(for: "message-id", person(due), digits: 40) + "@" + domain
+    }
+
+    private func person(_ due: DueDelivery) -> String {
+        "\(due.job) \(due.isTest ? "test" : "mail") \(due.address.key)"
     }
 
     /// VERP with an HMAC: `local+ID.MAC@domain`, at most 64 octets before the `@`.

@@ -34,7 +34,7 @@ actor OverallPace {
             await gate.leave()
             return nil
         }
-        return OverallTurn(pace: self, slot: pacer.slot(now: now()))
+        return OverallTurn(pace: self, slot: pacer.slot(now: now()), interval: pacer.interval)
     }
 
     fileprivate func leave(writtenAt: BootInstant?) async {
@@ -47,12 +47,15 @@ actor OverallPace {
 final class OverallTurn: Sendable {
     /// The earliest moment for the dot.
     let slot: BootInstant
+    /// Nanoseconds from the dot before it.
+    let interval: Int64
     private let pace: OverallPace
     private let hasLeft = Atomic(false)
 
-    fileprivate init(pace: OverallPace, slot: BootInstant) {
+    fileprivate init(pace: OverallPace, slot: BootInstant, interval: Int64) {
         self.pace = pace
         self.slot = slot
+        self.interval = interval
     }
 
     /// Gives the turn to the next one. Only the first call counts.

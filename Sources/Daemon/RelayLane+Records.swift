@@ -24,6 +24,7 @@ extension RelayLane {
                 if !isShut {
                     isShut = true
                     await records.shut()
+                    await ledgerFails("the outcome of a delivery cannot be recorded: \(error)")
                     ledgerNote("the outcome of delivery \(due.id) cannot be recorded, so nothing is sent: \(error)")
                 }
             }
@@ -36,7 +37,10 @@ extension RelayLane {
             }
             await pauseBriefly()
         }
-        if isShut { await records.open() }
+        if isShut {
+            await records.open()
+            await ledgerIsWell()
+        }
     }
 
     /// Tells the campaign's keeper, who knows what came in a row.
@@ -51,7 +55,8 @@ extension RelayLane {
     func noHandOver(_ due: DueDelivery, _ decision: Delivery.IntentDecision) async {
         let detail: String
         switch decision {
-        case .handOver, .leave: return
+        case .handOver, .leave, .wait: return
+        case .leaveInDoubt: detail = "stays uncertain: its key is not used once more"
         case .withhold(let reason): detail = "withheld (\(reason.rawValue))"
         case .expire: detail = "expired"
         }
@@ -94,8 +99,22 @@ extension RelayLane {
     }
 
     func ledgerTrouble(_ error: LedgerError) async {
+        await ledgerFails("\(error)")
         ledgerNote("\(error); nothing is sent meanwhile")
         await pauseBriefly()
+    }
+
+    /// The status and the receipts say why nothing is sent.
+    private func ledgerFails(_ why: String) async {
+        if context.progress.ledgerTrouble(why) { await keeper.touchAll() }
+    }
+
+    func ledgerIsWell() async {
+        guard context.progress.ledgerTrouble != nil, await records.isOpen, context.progress.ledgerTrouble(nil) else {
+            return
+        }
+        context.journal.note(.notice, .ledgerTrouble, "the ledger can be used again; sending goes on")
+        await keeper.touchAll()
     }
 
     private func ledgerNote(_ why: String) {

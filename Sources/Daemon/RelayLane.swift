@@ -72,8 +72,15 @@ actor RelayLane {
             }
             do throws(LedgerError) {
                 let now = context.clocks.wall
-                switch try await context.ledger.nextDue(relay: name, now: now, turns: turns) {
-                case .nothing(let until): await rest(until: until, now: now)
+                // Before a relay is bothered: whether anything can be recorded at all.
+                if context.progress.ledgerTrouble != nil { try await context.ledger.markAlive(now: now) }
+                let repeatsDoubts = settings?.idempotencyHeader != nil
+                switch try await context.ledger.nextDue(
+                    relay: name, now: now, turns: turns, repeatsDoubts: repeatsDoubts)
+                {
+                case .nothing(let until):
+                    await ledgerIsWell()
+                    await rest(until: until, now: now)
                 case .due(let due): await serve(due)
                 }
             } catch {
@@ -85,7 +92,8 @@ actor RelayLane {
     }
 
     var configuration: Configuration { context.settings.current }
-    private var idleNanoseconds: Int64 { Int64(configuration.relays[name]?.idleSeconds ?? 15) * 1_000_000_000 }
+    var settings: Configuration.Relay? { configuration.relays[name] }
+    private var idleNanoseconds: Int64 { Int64(settings?.idleSeconds ?? 15) * 1_000_000_000 }
 
     /// Runs what may rightly take long, during which no sign of life is expected.
     private func resting<Value: Sendable>(_ wait: () async -> Value) async -> Value {
@@ -129,7 +137,8 @@ actor RelayLane {
         }
         do {
             let prepared = try await library.campaign(due.job)
-            let made = try MessageMaker(key: context.ledger.key).make(due, prepared, configuration: configuration)
+            let made = try MessageMaker(key: context.ledger.key).make(
+                due, prepared, configuration: configuration, keyHeader: settings?.idempotencyHeader)
             try await attempt(due, made)
         } catch let error as LedgerError {
             await ledgerTrouble(error)
@@ -182,32 +191,37 @@ actor RelayLane {
         let slot = max(pacer.slot(now: context.clocks.boot), turn?.slot ?? context.clocks.boot)
         await sleep(until: slot.adding(nanoseconds: -RelayLane.commitLead))
         guard !isEnding.isSet, await records.isOpen else { return await closeConnection() }
-        let names = turn == nil ? [name] : [name, OverallPace.name]
-        let decision: Delivery.IntentDecision
+        var claims = [SlotClaim(name: name, interval: pacer.interval)]
+        if let turn { claims.append(SlotClaim(name: OverallPace.name, interval: turn.interval)) }
+        let intent: Intent
         do throws(LedgerError) {
-            decision = try await context.ledger.intend(
-                delivery: due.id, messageID: made.messageID,
-                slot: Pacer.StoredSlot(bootID: context.clocks.bootID, at: max(slot, context.clocks.boot)),
-                relays: names, now: context.clocks.wall)
+            intent = try await context.ledger.intend(
+                IntentRequest(
+                    delivery: due.id, messageID: made.messageID,
+                    slot: Pacer.StoredSlot(bootID: context.clocks.bootID, at: max(slot, context.clocks.boot)),
+                    claims: claims, now: context.clocks.wall, localPort: await connection.localPort(),
+                    keySeconds: settings.flatMap { $0.idempotencyHeader == nil ? nil : $0.idempotencySeconds }))
         } catch {
             await closeConnection()
             throw error
         }
-        guard decision == .handOver else {
+        guard intent.decision == .handOver else {
             await closeConnection()
-            return await noHandOver(due, decision)
+            if case .wait(let until) = intent.decision { pacer.hold(until: until) }
+            return await noHandOver(due, intent.decision)
         }
+        await ledgerIsWell()
         await sleepUnconditionally(until: slot)
         context.progress.awaiting(name, true)
         let ended = await resting { await connection.handOver(written: { turn?.leave(writtenAt: $0) }) }
         context.progress.awaiting(name, false)
-        await conclude(due, ended, relays: names)
+        await conclude(due, ended, intent: intent.number, relays: claims.map(\.name))
     }
 
     /// Instant 3. What was heard is kept in memory until it is recorded, and no dot leaves before that.
-    private func conclude(_ due: DueDelivery, _ ended: RelayHandOver, relays: [String]) async {
+    private func conclude(_ due: DueDelivery, _ ended: RelayHandOver, intent: Int64, relays: [String]) async {
         turns.served(due.campaign)
-        var evidence = AttemptEvidence(reply: nil, peer: configuration.relays[name]?.url, writtenAt: ended.writtenAt)
+        var evidence = AttemptEvidence(reply: nil, peer: settings?.url, writtenAt: ended.writtenAt)
         var reply: SMTPReply?
         let outcome: Outcome
         switch ended.ending {
@@ -234,7 +248,8 @@ actor RelayLane {
         let detail = evidence.reply ?? ""
         if outcome == .routeTrouble { routeTrouble("dot: \(detail)") }
         if outcome == .sent { context.progress.counted() }
-        context.journal.delivered(due, relay: name, outcome: outcome, reply: reply, detail: detail)
+        context.journal.delivered(
+            due, relay: name, outcome: outcome, reply: reply, detail: detail, intent: intent)
         await note(due, outcome, detail: detail)
     }
 
@@ -270,7 +285,7 @@ actor RelayLane {
         _ due: DueDelivery, _ outcome: Outcome, reply: SMTPReply?
     ) async throws(LedgerError) {
         let evidence = AttemptEvidence(
-            reply: reply?.description, enhanced: reply?.enhanced?.description, peer: configuration.relays[name]?.url)
+            reply: reply?.description, enhanced: reply?.enhanced?.description, peer: settings?.url)
         try await context.ledger.conclude(
             delivery: due.id, outcome: outcome, evidence: evidence, relays: [], bootID: context.clocks.bootID,
             retries: configuration.retries, now: context.clocks.wall)

@@ -61,7 +61,10 @@ extension DeliveryLedger {
     /// Moves campaigns on that time or their deliveries moved: to running, finished or expired.
     ///
     /// At most `limit` deliveries are closed in one transaction; `isDone` tells whether nothing is left to close.
-    package func advance(campaign number: Int64, now: Timestamp, limit: Int) throws(LedgerError) -> (
+    /// - Parameter examining: The relays on which doubt may end by itself: a campaign does not end before that.
+    package func advance(
+        campaign number: Int64, now: Timestamp, limit: Int, examining: Set<String> = []
+    ) throws(LedgerError) -> (
         standing: CampaignStanding, isDone: Bool
     ) {
         try write { database in
@@ -76,7 +79,10 @@ extension DeliveryLedger {
             }
             let open = try Self.openCounts(database, number: number)
             let isOverdue = now >= standing.expires
-            if !standing.state.isFinal, open.queued + open.inFlight == 0, standing.state == .running || isOverdue {
+            let isExamined = try isOverdue || !Self.isExamining(database, number: number, relays: examining)
+            if !standing.state.isFinal, open.queued + open.inFlight == 0, isExamined,
+                standing.state == .running || isOverdue
+            {
                 standing.state = try Self.endState(database, number: number, isOverdue: isOverdue)
             }
             try database.execute(
@@ -280,6 +286,18 @@ extension DeliveryLedger {
             arguments: [number])
         let counts = Dictionary(uniqueKeysWithValues: rows.map { ($0[0] as String, $0[1] as Int) })
         return (counts["queued"] ?? 0, counts["inFlight"] ?? 0)
+    }
+
+    private static func isExamining(_ database: Database, number: Int64, relays: Set<String>) throws -> Bool {
+        guard !relays.isEmpty else { return false }
+        let open = try String.fetchAll(
+            database.cachedStatement(
+                sql: """
+                    SELECT DISTINCT relay FROM deliveries
+                    WHERE campaign = ? AND state = 'uncertain' AND examined = 0
+                    """),
+            arguments: [number])
+        return open.contains { relays.contains($0) }
     }
 
     private static func close(

@@ -2,162 +2,120 @@ import Foundation
 import GRDB
 package import Mailing
 
-/// A delivery whose turn it is.
-package struct DueDelivery: Sendable, Equatable {
-    package var id: Int64
-    package var campaign: Int64
-    package var job: JobID
-    package var isTest: Bool
-    package var address: EmailAddress
-    /// What the contact and the list say of this person; the list's word counts more.
-    package var fields: [String: String]
-    package var acceptedAt: Timestamp
-    package var attempts: Int
+/// A relay's claim to a moment for its dot.
+package struct SlotClaim: Sendable, Equatable {
+    /// Under which the slot is kept: the relay, or "" for the limit over all of them.
+    package var name: String
+    /// Nanoseconds that must lie between two dots.
+    package var interval: Int64
+
+    package init(name: String, interval: Int64) {
+        self.name = name
+        self.interval = interval
+    }
 }
 
-/// What a look for due deliveries found.
-package enum DueSearch: Sendable, Equatable {
-    case due(DueDelivery)
-    /// Nothing now; the next one becomes due then. Nil if nothing is queued for this relay.
-    case nothing(until: Timestamp?)
-}
-
-/// What an attempt left behind.
-package struct AttemptEvidence: Sendable, Equatable {
-    package var reply: String?
-    package var enhanced: String?
-    package var peer: String?
-    package var queueID: String?
-    /// When the dot was written; nil if it was not.
-    package var writtenAt: BootInstant?
+/// What instant 2 is to record if it decides for the dot.
+package struct IntentRequest: Sendable, Equatable {
+    package var delivery: Int64
+    package var messageID: String
+    /// When the dot is to be written.
+    package var slot: Pacer.StoredSlot
+    package var claims: [SlotClaim]
+    package var now: Timestamp
+    /// The port of this machine from which the session goes out.
+    package var localPort: Int?
+    /// For how many seconds the relay knows the idempotency key that the message carries; nil if it carries none.
+    package var keySeconds: Int64?
 
     package init(
-        reply: String?, enhanced: String? = nil, peer: String? = nil, queueID: String? = nil,
-        writtenAt: BootInstant? = nil
+        delivery: Int64, messageID: String, slot: Pacer.StoredSlot, claims: [SlotClaim], now: Timestamp,
+        localPort: Int? = nil, keySeconds: Int64? = nil
     ) {
-        self.reply = reply
-        self.enhanced = enhanced
-        self.peer = peer
-        self.queueID = queueID
-        self.writtenAt = writtenAt
+        self.delivery = delivery
+        self.messageID = messageID
+        self.slot = slot
+        self.claims = claims
+        self.now = now
+        self.localPort = localPort
+        self.keySeconds = keySeconds
     }
+}
+
+/// What instant 2 decided, and the number of the intent if it was recorded.
+package struct Intent: Sendable, Equatable {
+    package var decision: Delivery.IntentDecision
+    package var number: Int64
 }
 
 extension DeliveryLedger {
     /// The slot of the last dot of a relay; the empty name stands for all relays together.
     package func storedSlot(relay: String) throws(LedgerError) -> Pacer.StoredSlot? {
-        try read { database in
-            try Row.fetchOne(database, sql: "SELECT boot_id, at FROM slots WHERE relay = ?", arguments: [relay]).map {
-                Pacer.StoredSlot(bootID: BootID($0[0]), at: BootInstant(nanoseconds: $0[1]))
-            }
-        }
+        try read { try self.slot($0, relay: relay) }
     }
 
-    /// The next message for a relay: test mails first within a campaign, campaigns in the order of `turns`.
-    package func nextDue(relay: String, now: Timestamp, turns: Turns) throws(LedgerError) -> DueSearch {
-        try read { database in
-            let rows = try Row.fetchAll(
-                database.cachedStatement(
-                    sql: """
-                        SELECT number, job, basis, state, accepted_at FROM campaigns
-                        WHERE state IN ('held', 'scheduled', 'running') AND expires > ?
-                          AND state NOT IN ('finished', 'cancelled', 'expired')
-                        """),
-                arguments: [now.milliseconds])
-            let campaigns = Dictionary(uniqueKeysWithValues: rows.map { ($0[0] as Int64, $0) })
-            let candidates = rows.map {
-                Turns.Candidate(campaign: $0[0], basis: Campaign.Basis(rawValue: $0[2]) ?? .consent)
-            }
-            var next: Timestamp?
-            for candidate in turns.order(candidates) {
-                guard let campaign = campaigns[candidate.campaign], let job = JobID(campaign[1]) else { continue }
-                let isRunning = campaign[3] as String == CampaignState.running.rawValue
-                for isTest in isRunning ? [true, false] : [true] {
-                    let row = try Self.firstQueued(database, candidate.campaign, relay: relay, isTest: isTest)
-                    guard let row else { continue }
-                    let notBefore = Timestamp(milliseconds: row["not_before"])
-                    guard notBefore <= now else {
-                        next = min(next ?? notBefore, notBefore)
-                        continue
-                    }
-                    let accepted = Timestamp(milliseconds: campaign[4])
-                    return .due(try Self.due(database, row, campaign: candidate.campaign, job: job, accepted: accepted))
-                }
-            }
-            return .nothing(until: next)
-        }
+    private func slot(_ database: Database, relay: String) throws -> Pacer.StoredSlot? {
+        let row = try Row.fetchOne(
+            database.cachedStatement(sql: "SELECT boot_id, at FROM slots WHERE relay = ?"), arguments: [relay])
+        return rules.remembered(
+            row.map { Pacer.StoredSlot(bootID: BootID($0[0]), at: BootInstant(nanoseconds: $0[1])) })
     }
 
-    private static func firstQueued(
-        _ database: Database, _ campaign: Int64, relay: String, isTest: Bool
-    ) throws -> Row? {
-        try Row.fetchOne(
-            database.cachedStatement(
-                sql: """
-                    SELECT id, is_test, address, address_key, contact, fields, attempts, not_before FROM deliveries
-                    WHERE campaign = ? AND relay = ? AND is_test = ? AND state = 'queued'
-                    ORDER BY not_before, id LIMIT 1
-                    """),
-            arguments: [campaign, relay, isTest])
-    }
-
-    private static func due(
-        _ database: Database, _ row: Row, campaign: Int64, job: JobID, accepted: Timestamp
-    ) throws -> DueDelivery {
-        let contact: Int64? = row["contact"]
-        let known = try contact.map { try contactFields(database, contact: $0) } ?? [:]
-        let own = try FieldsText.decode(row["fields"])
-        return DueDelivery(
-            id: row["id"], campaign: campaign, job: job, isTest: row["is_test"],
-            address: EmailAddress(stored: row["address"], key: row["address_key"]),
-            fields: known.merging(own) { _, listed in listed }, acceptedAt: accepted, attempts: row["attempts"])
-    }
-
-    /// Instant 2: asks consent, suppression and the campaign once more and records the intent, in one transaction.
+    /// Instant 2: asks consent, suppression, the campaign and the slot once more and records the intent, in one
+    /// transaction.
     ///
     /// When this returned `handOver`, the intent is durable and counted outside of the database too: the dot may go.
-    /// - Parameters:
-    ///   - slot: When the dot is to be written.
-    ///   - relays: The names under which the slot is kept: the relay, and "" if a limit holds over all of them.
-    package func intend(
-        delivery id: Int64, messageID: String, slot: Pacer.StoredSlot, relays: [String], now: Timestamp
-    ) throws(LedgerError) -> Delivery.IntentDecision {
+    package func intend(_ request: IntentRequest) throws(LedgerError) -> Intent {
         let key = self.key
-        let (decision, count) = try write { database in
+        try checkPlace()
+        let intent = try write { database in
             let row = try Row.fetchOne(
                 database.cachedStatement(
                     sql: """
-                        SELECT d.state, d.attempts, d.not_before, d.is_test, d.address_key, d.contact, c.basis,
-                          c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
+                        SELECT d.state, d.attempts, d.not_before, d.key_until, d.repeating, d.is_test, d.address_key,
+                          d.contact, c.basis, c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
                           e.recorded_at AS asked_at
                         FROM deliveries d JOIN campaigns c ON c.number = d.campaign
                         LEFT JOIN consent_status s ON s.contact = d.contact AND s.purpose = c.purpose
                         LEFT JOIN consent_events e ON e.number = s.event AND s.status = 'awaiting'
                         WHERE d.id = ?
                         """),
-                arguments: [id])
-            guard let row else { throw LedgerError.conflict("there is no delivery \(id)") }
+                arguments: [request.delivery])
+            guard let row else { throw LedgerError.conflict("there is no delivery \(request.delivery)") }
             var delivery = try Self.delivery(row)
             let state = CampaignState(rawValue: row["campaign_state"])
             let isTest: Bool = row["is_test"]
-            let decision = delivery.intend(
-                now: now, isRunning: state == .running || (isTest && (state == .held || state == .scheduled)),
+            let question = Delivery.IntentQuestion(
+                now: request.now, isRunning: state == .running || (isTest && (state == .held || state == .scheduled)),
                 expires: Timestamp(milliseconds: row["expires"]),
-                objection: try Self.objection(database, row, isTest: isTest, key: key))
+                objection: try Self.objection(database, row, isTest: isTest, key: key), slot: request.slot.at,
+                freeFrom: try self.freeFrom(database, request))
+            let before = delivery.state
+            let decision = self.rules.intend(&delivery, question)
             let isAsked = !isTest && row["basis"] as String != Campaign.Basis.service.rawValue
-            let count = try Self.apply(
-                database, decision, delivery: id, event: isAsked ? row["event"] : nil, messageID: messageID, slot: slot,
-                relays: relays, now: now)
-            return (decision, count)
+            let number = try Self.apply(
+                database, decision, request, from: before, event: isAsked ? row["event"] : nil)
+            return Intent(decision: decision, number: number)
         }
-        guard decision == .handOver else { return decision }
+        guard intent.decision == .handOver else { return intent }
         do throws(LedgerError) {
-            try counter.write(count)
+            try counter.write(intent.number)
         } catch {
-            try takeBack(delivery: id)
+            try takeBack(delivery: request.delivery)
             throw error
         }
-        return decision
+        return intent
+    }
+
+    /// When every limit that holds lets the next dot go; nil if none has a dot before it in this boot.
+    private func freeFrom(_ database: Database, _ request: IntentRequest) throws -> BootInstant? {
+        var free: BootInstant?
+        for claim in request.claims {
+            guard let last = try slot(database, relay: claim.name), last.bootID == request.slot.bootID else { continue }
+            let next = last.at.adding(nanoseconds: claim.interval)
+            free = max(free ?? next, next)
+        }
+        return free
     }
 
     private static func objection(
@@ -179,31 +137,46 @@ extension DeliveryLedger {
     }
 
     private static func apply(
-        _ database: Database, _ decision: Delivery.IntentDecision, delivery id: Int64, event: Int64?,
-        messageID: String, slot: Pacer.StoredSlot, relays: [String], now: Timestamp
+        _ database: Database, _ decision: Delivery.IntentDecision, _ request: IntentRequest,
+        from before: Delivery.State, event: Int64?
     ) throws -> Int64 {
         let sql: String
-        let arguments: StatementArguments
+        var arguments: StatementArguments
         switch decision {
-        case .leave:
+        case .leave, .wait:
             return 0
+        case .leaveInDoubt:
+            sql = "UPDATE deliveries SET examined = 1 WHERE id = ? AND state = ?"
+            arguments = []
         case .withhold(let reason):
-            sql = "UPDATE deliveries SET state = 'withheld', reason = ? WHERE id = ? AND state = 'queued'"
-            arguments = [reason.rawValue, id]
+            sql = "UPDATE deliveries SET state = 'withheld', reason = ? WHERE id = ? AND state = ?"
+            arguments = [reason.rawValue]
         case .expire:
-            sql = "UPDATE deliveries SET state = 'expired', reason = ? WHERE id = ? AND state = 'queued'"
-            arguments = ["not handed over in time", id]
+            sql = "UPDATE deliveries SET state = 'expired', reason = ? WHERE id = ? AND state = ?"
+            arguments = ["not handed over in time"]
+        case .handOver where before == .uncertain:
+            sql = """
+                UPDATE deliveries SET state = 'inFlight', repeating = 1, slot = ?, intent_at = ?, local_port = ?
+                WHERE id = ? AND state = ?
+                """
+            arguments = [request.slot.at.nanoseconds, request.now.milliseconds, request.localPort]
         case .handOver:
             sql = """
                 UPDATE deliveries SET state = 'inFlight', reason = NULL, message_id = ?, slot = ?, intent_at = ?,
-                  consent_event = ? WHERE id = ? AND state = 'queued'
+                  consent_event = ?, local_port = ?, key_until = ? WHERE id = ? AND state = ?
                 """
-            arguments = [messageID, slot.at.nanoseconds, now.milliseconds, event, id]
+            arguments = [
+                request.messageID, request.slot.at.nanoseconds, request.now.milliseconds, event, request.localPort,
+                request.keySeconds.map { request.now.adding(seconds: $0).milliseconds },
+            ]
         }
+        arguments += [request.delivery, before.rawValue]
         try database.cachedStatement(sql: sql).execute(arguments: arguments)
-        guard database.changesCount == 1 else { throw LedgerError.conflict("delivery \(id) is not queued any more") }
+        guard database.changesCount == 1 else {
+            throw LedgerError.conflict("delivery \(request.delivery) is not \(before.rawValue) any more")
+        }
         guard decision == .handOver else { return 0 }
-        for relay in relays { try store(database, slot: slot, relay: relay) }
+        for claim in request.claims { try store(database, slot: request.slot, relay: claim.name) }
         let count = try Int64.fetchOne(
             database.cachedStatement(
                 sql: "UPDATE facts SET value = value + 1 WHERE name = 'intents' RETURNING value"))
@@ -211,7 +184,7 @@ extension DeliveryLedger {
         return count
     }
 
-    private static func store(_ database: Database, slot: Pacer.StoredSlot, relay: String) throws {
+    static func store(_ database: Database, slot: Pacer.StoredSlot, relay: String) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO slots VALUES (?, ?, ?)
@@ -220,86 +193,15 @@ extension DeliveryLedger {
         ).execute(arguments: [relay, slot.bootID.text, slot.at.nanoseconds])
     }
 
-    /// Not a byte of the dot was written: back to the queue.
+    /// Not a byte of the dot was written: back to where it was.
     package func takeBack(delivery id: Int64) throws(LedgerError) {
         try write { database in
             try database.execute(
-                sql: "UPDATE deliveries SET state = 'queued' WHERE id = ? AND state = 'inFlight'", arguments: [id])
+                sql: """
+                    UPDATE deliveries SET state = iif(repeating, 'uncertain', 'queued'), repeating = 0
+                    WHERE id = ? AND state = 'inFlight'
+                    """, arguments: [id])
             guard database.changesCount == 1 else { throw LedgerError.conflict("delivery \(id) is not in flight") }
         }
-    }
-
-    /// Instant 3, or the end of an attempt before the dot: records what was proven.
-    ///
-    /// - Parameter relays: As in `intend`; the slot is moved to the moment at which the dot was really written.
-    package func conclude(
-        delivery id: Int64, outcome: Outcome, evidence: AttemptEvidence, relays: [String], bootID: BootID,
-        retries: RetrySchedule, now: Timestamp
-    ) throws(LedgerError) {
-        let key = self.key
-        try write { database in
-            let row = try Row.fetchOne(
-                database.cachedStatement(
-                    sql: """
-                        SELECT d.state, d.attempts, d.not_before, d.is_test, d.contact, d.address_key, c.basis,
-                          c.purpose, c.job FROM deliveries d JOIN campaigns c ON c.number = d.campaign WHERE d.id = ?
-                        """),
-                arguments: [id])
-            guard let row else { throw LedgerError.conflict("there is no delivery \(id)") }
-            var delivery = try Self.delivery(row)
-            let before = delivery.state
-            guard before == .inFlight || (before == .queued && outcome != .sent && outcome != .uncertain) else {
-                throw LedgerError.conflict("delivery \(id) is \(before.rawValue) and cannot become \(outcome.word)")
-            }
-            delivery.conclude(outcome, now: now, retries: retries)
-            try database.cachedStatement(
-                sql: """
-                    UPDATE deliveries SET state = ?, attempts = ?, not_before = ?, sent_at = ?, reply = ?,
-                      enhanced = ?, peer = ?, queue_id = ?, reason = ? WHERE id = ? AND state = ?
-                    """
-            ).execute(arguments: [
-                delivery.state.rawValue, delivery.attempts, delivery.notBefore.milliseconds,
-                delivery.state == .sent ? now.milliseconds : nil, evidence.reply, evidence.enhanced, evidence.peer,
-                evidence.queueID, Self.reason(delivery.state, evidence), id, before.rawValue,
-            ])
-            guard database.changesCount == 1 else { throw LedgerError.conflict("delivery \(id) changed meanwhile") }
-            if let writtenAt = evidence.writtenAt {
-                let slot = Pacer.StoredSlot(bootID: bootID, at: writtenAt)
-                for relay in relays { try Self.store(database, slot: slot, relay: relay) }
-            }
-            if outcome == .sent || outcome == .uncertain { try self.noteRequest(database, row, at: now) }
-            if case .bounced(suppress: true) = outcome {
-                try database.execute(
-                    sql: "INSERT INTO suppressions VALUES (?, 'hardBounce', ?) ON CONFLICT DO NOTHING",
-                    arguments: [Data(key.subject(row["address_key"])), now.milliseconds])
-            }
-        }
-    }
-
-    /// Withholds a queued delivery for a reason that showed only when its message was made.
-    ///
-    /// - Parameter detail: What stood in the way, for recipients.csv.
-    package func withhold(delivery id: Int64, reason: WithheldReason, detail: String) throws(LedgerError) {
-        try write { database in
-            try database.execute(
-                sql:
-                    "UPDATE deliveries SET state = 'withheld', reason = ?, reply = ? WHERE id = ? AND state = 'queued'",
-                arguments: [reason.rawValue, detail, id])
-        }
-    }
-
-    private static func reason(_ state: Delivery.State, _ evidence: AttemptEvidence) -> String? {
-        switch state {
-        case .uncertain: evidence.reply ?? "no reply to the final dot"
-        default: nil
-        }
-    }
-
-    private static func delivery(_ row: Row) throws -> Delivery {
-        guard let state = Delivery.State(rawValue: row["state"]) else {
-            throw LedgerError.storage(reason: "a delivery's state is not readable")
-        }
-        return Delivery(
-            state: state, attempts: row["attempts"], notBefore: Timestamp(milliseconds: row["not_before"]))
     }
 }

@@ -1,55 +1,144 @@
 import Foundation
 import GRDB
-import Mailing
+package import Mailing
+
+/// What a start knows that the ledger cannot know.
+package struct StartingPoint: Sendable, Equatable {
+    package var now: Timestamp
+    /// What tells this machine apart from all others; nil if that is not known.
+    package var machine: String?
+    /// The highest number of an intent that the system's journal knows of this ledger; nil if it cannot be asked.
+    package var intentsInJournal: Int64?
+    /// Campaigns are paused after so many seconds without a daemon; nil for never.
+    package var holdAfterDowntime: Int64?
+
+    package init(
+        now: Timestamp, machine: String? = nil, intentsInJournal: Int64? = nil, holdAfterDowntime: Int64? = nil
+    ) {
+        self.now = now
+        self.machine = machine
+        self.intentsInJournal = intentsInJournal
+        self.holdAfterDowntime = holdAfterDowntime
+    }
+}
 
 /// What the start found.
 package struct Recovery: Sendable, Equatable {
+    /// Why nothing goes on by itself.
+    package enum Hold: Sendable, Equatable {
+        /// The ledger is older than the counter of intents beside it, or than what the journal tells.
+        case restored
+        /// The ledger was last used on another machine.
+        case otherMachine
+        /// Nobody looked after the campaigns for so many seconds.
+        case downtime(seconds: Int64)
+
+        /// What the receipts of the campaigns say.
+        package var because: String {
+            switch self {
+            case .restored:
+                "the ledger was restored from an older copy: what it shows as queued may have been sent. Find out "
+                    + "what was sent, then resume this campaign by a control job"
+            case .otherMachine:
+                "the ledger comes from another machine: if that one still sends, people would get everything twice. "
+                    + "Stop the other one, then resume this campaign by a control job"
+            case .downtime(let seconds):
+                "the daemon was down for \(seconds / 3600) h \(seconds / 60 % 60) min, longer than "
+                    + "hold_after_downtime: if this mail is still wanted, resume this campaign by a control job"
+            }
+        }
+    }
+
     /// Deliveries that were in flight, and are uncertain now.
     package var uncertain = 0
     /// The relays on which they were.
     package var relays: Set<String> = []
-    /// The ledger is older than the counter of intents beside it: it was restored from a copy.
-    package var isRestored = false
+    package var hold: Hold?
+    /// How many campaigns were paused for it.
+    package var paused = 0
 }
 
 extension DeliveryLedger {
     /// The whole recovery: every delivery still in flight becomes uncertain.
     ///
-    /// Campaigns of a ledger that is older than the counter of intents are paused: what it shows as queued may have
-    /// been sent since the copy was made.
-    package func recover() throws(LedgerError) -> Recovery {
-        let written = counter.read()
-        return try write { database in
+    /// Where the ledger may not be the newest one, or is not the only one, all campaigns are paused and new ones held:
+    /// what it shows as queued may have been sent. After a long downtime the running and scheduled ones are paused.
+    package func recover(_ start: StartingPoint) throws(LedgerError) -> Recovery {
+        let counted = max(counter.read(), start.intentsInJournal ?? 0)
+        let recovery = try write { database in
             var recovery = Recovery()
-            let inFlight = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT d.relay, d.is_test, d.contact, d.address_key, d.intent_at, c.basis, c.purpose, c.job
-                    FROM deliveries d JOIN campaigns c ON c.number = d.campaign WHERE d.state = 'inFlight'
-                    """)
-            recovery.uncertain = inFlight.count
-            recovery.relays = Set(inFlight.map { $0["relay"] })
-            try database.execute(
-                sql: """
-                    UPDATE deliveries SET state = 'uncertain', reason = 'the daemon was stopped before the reply came'
-                    WHERE state = 'inFlight'
-                    """)
-            for row in inFlight {
-                try self.noteRequest(database, row, at: Timestamp(milliseconds: row["intent_at"]))
-            }
+            try self.recoverInFlight(database, into: &recovery)
             let known = try Int64.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'intents'") ?? 0
-            guard known < written else { return recovery }
-            recovery.isRestored = true
-            try database.execute(sql: "UPDATE facts SET value = ? WHERE name = 'intents'", arguments: [written])
-            try database.execute(sql: "INSERT INTO facts VALUES ('restored', 1) ON CONFLICT DO NOTHING")
-            _ = try Self.pause(
-                database, where: "true",
-                because: "the ledger was restored from an older copy: what it shows as queued may have been sent", [])
+            let machine = try String.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'machine'")
+            let alive = try Int64.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'alive'")
+            let silence = alive.map { (start.now.milliseconds - $0) / 1000 } ?? 0
+            if known < counted {
+                recovery.hold = .restored
+                try database.execute(sql: "UPDATE facts SET value = ? WHERE name = 'intents'", arguments: [counted])
+            } else if let machine, let here = start.machine, machine != here {
+                recovery.hold = .otherMachine
+            } else if let limit = start.holdAfterDowntime, silence > limit {
+                recovery.hold = .downtime(seconds: silence)
+            }
+            if let hold = recovery.hold { recovery.paused = try Self.pauseAll(database, hold) }
+            if let machine = start.machine { try Self.set(database, fact: "machine", to: machine) }
+            try Self.set(database, fact: "alive", to: start.now.milliseconds)
             return recovery
+        }
+        if recovery.hold == .restored { try counter.write(counted) }
+        return recovery
+    }
+
+    private func recoverInFlight(_ database: Database, into recovery: inout Recovery) throws {
+        let inFlight = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT d.id, d.state, d.attempts, d.not_before, d.key_until, d.repeating, d.relay, d.is_test, d.contact,
+                  d.address_key, d.intent_at, c.basis, c.purpose, c.job
+                FROM deliveries d JOIN campaigns c ON c.number = d.campaign WHERE d.state = 'inFlight'
+                """)
+        recovery.uncertain = inFlight.count
+        recovery.relays = Set(inFlight.map { $0["relay"] })
+        for row in inFlight {
+            var delivery = try Self.delivery(row)
+            rules.recover(&delivery)
+            try database.execute(
+                sql: "UPDATE deliveries SET state = ?, repeating = 0, reason = ? WHERE id = ?",
+                arguments: [
+                    delivery.state.rawValue, "the daemon was stopped before the reply came", row["id"] as Int64,
+                ])
+            try noteRequest(database, row, at: Timestamp(milliseconds: row["intent_at"]))
         }
     }
 
-    /// Whether the ledger was restored from an older copy and no person has said since that sending may go on.
+    private static func pauseAll(_ database: Database, _ hold: Recovery.Hold) throws -> Int {
+        if case .downtime = hold {
+            return try pause(database, where: "state IN ('scheduled', 'running')", because: hold.because, [])
+        }
+        try database.execute(sql: "INSERT INTO facts VALUES ('restored', 1) ON CONFLICT DO NOTHING")
+        return try pause(database, where: "true", because: hold.because, [])
+    }
+
+    private static func set(_ database: Database, fact name: String, to value: some DatabaseValueConvertible) throws {
+        try database.execute(
+            sql: "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            arguments: [name, value])
+    }
+
+    /// Notes that the daemon is at work, so that the next start knows how long nobody was.
+    package func markAlive(now: Timestamp) throws(LedgerError) {
+        try write { try Self.set($0, fact: "alive", to: now.milliseconds) }
+    }
+
+    /// What tells this ledger apart from all others, in the journal too.
+    package func identity() throws(LedgerError) -> String {
+        try read { database in
+            try String.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'ledger'") ?? ""
+        }
+    }
+
+    /// Whether the ledger was restored from an older copy, or cloned, and no person has said since that sending may go
+    /// on.
     package func isRestored() throws(LedgerError) -> Bool {
         try read { database in
             try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'restored')") ?? false

@@ -1,6 +1,6 @@
 import Foundation
 import GRDB
-import Mailing
+package import Mailing
 
 /// The durable record of everything that was asked, allowed and done: one SQLite file, one writing connection.
 ///
@@ -8,10 +8,12 @@ import Mailing
 /// it threw, nothing changed. No type of SQLite shows in its interface.
 package actor DeliveryLedger {
     package nonisolated let key: LedgerKey
-    private let executor = LedgerExecutor()
+    private let executor: any SerialExecutor
     private let queue: DatabaseQueue
     private let lock: LedgerLock
     nonisolated let counter: IntentCounter
+    nonisolated let rules: HandOverRules
+    private let place: LedgerPlace
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -19,9 +21,16 @@ package actor DeliveryLedger {
     ///
     /// - Parameters:
     ///   - path: The SQLite file. Its key is `path.key`, its lock `path.lock`, its counter of intents `path.intents`.
-    package init(path: String) throws(LedgerError) {
+    ///   - rules: The decisions inside the transactions.
+    ///   - executor: What its work runs on; by default a thread of its own, because SQLite blocks.
+    package init(
+        path: String, rules: HandOverRules = HandOverRules(), executor: (any SerialExecutor)? = nil
+    ) throws(LedgerError) {
+        self.executor = executor ?? LedgerExecutor()
+        self.rules = rules
         lock = try LedgerLock(path: path + ".lock")
-        let isNew = access(path, F_OK) != 0
+        let counter = try IntentCounter(path: path + ".intents")
+        let isNew = try LedgerPlace.isToBeMade(path, intents: counter.read())
         // A new ledger's key comes first, so that there is never a ledger without one.
         var made: LedgerKey?
         if isNew { made = try LedgerKey.load(path: path + ".key", mayCreate: true) }
@@ -43,10 +52,14 @@ package actor DeliveryLedger {
         } catch {
             throw DeliveryLedger.whyUnusable(error, path: path)
         }
-        counter = try IntentCounter(path: path + ".intents")
+        place = try LedgerPlace(path: path)
+        self.counter = counter
         self.key = key
         self.queue = queue
     }
+
+    /// Fails if the file is not in its place any more: what is written now would be lost with the next start.
+    func checkPlace() throws(LedgerError) { try place.check() }
 
     private static var configuration: Configuration {
         var configuration = Configuration()

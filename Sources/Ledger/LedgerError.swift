@@ -8,6 +8,8 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     case foreignFile(path: String)
     /// Not readable as what it was. It is left as it is. Exit status 78.
     case damaged(path: String, reason: String)
+    /// There was one, and it is gone or empty. Exit status 78.
+    case missing(path: String)
     /// The key beside the ledger is not the one that it was made with. Exit status 78.
     case wrongKey(path: String)
     /// Another daemon works on it.
@@ -29,6 +31,10 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case .damaged(let path, let reason):
             "the ledger \(path) is damaged (\(reason)): put the newest good copy in its place; "
                 + "do not delete it, or what was sent before would be forgotten"
+        case .missing(let path):
+            "the ledger \(path) is gone or empty, but the counter beside it (\(path).intents) shows that messages were "
+                + "handed over: put the newest good copy in its place; only if nothing may be remembered, "
+                + "remove the counter too"
         case .wrongKey(let path):
             "the key \(path) is not the one that the ledger was made with: put the right key back, "
                 + "or suppressed people would be mailed again"
@@ -46,7 +52,7 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the configuration or the installation must be mended before a start makes sense.
     package var isConfiguration: Bool {
         switch self {
-        case .newerVersion, .foreignFile, .damaged, .wrongKey: true
+        case .newerVersion, .foreignFile, .damaged, .missing, .wrongKey: true
         case .locked, .file, .storage, .conflict: false
         }
     }

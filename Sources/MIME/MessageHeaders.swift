@@ -27,6 +27,23 @@ package struct MessageHeaders: Sendable, Equatable {
     /// The last line of the foot: an `https:`, `http:` or `mailto:` URI.
     package var footLink: String?
 
+    /// A key by which the relay knows a message that it took before, and the name of its header.
+    package var idempotencyKey: (header: String, key: String)? {
+        get { keyHeader.map { ($0, keyValue) } }
+        set { (keyHeader, keyValue) = (newValue?.header, newValue?.key ?? "") }
+    }
+
+    private var keyHeader: String?
+    private var keyValue = ""
+
+    /// The names of the fields that every message has or may have, in lower case.
+    package static let names: Set<String> = [
+        "date", "from", "reply-to", "to", "subject", "message-id", "list-id", "list-unsubscribe",
+        "list-unsubscribe-post", "auto-submitted", "precedence", "mime-version", "content-type",
+        "content-transfer-encoding", "content-disposition", "sender", "cc", "bcc", "return-path", "received",
+        "resent-message-id", "references", "in-reply-to",
+    ]
+
     package init(
         to: Mailbox, messageID: String, date: Int64, listID: String? = nil, listUnsubscribe: [String] = [],
         oneClick: Bool = false, bulk: Bool = false, footLines: [String] = [], footLink: String? = nil
@@ -65,6 +82,7 @@ package struct MessageHeaders: Sendable, Equatable {
         block += try unsubscribeFields()
         block += "Auto-Submitted: auto-generated\r\n"
         if bulk { block += "Precedence: bulk\r\n" }
+        block += try keyField()
         block += "MIME-Version: 1.0\r\n"
         return block
     }
@@ -94,6 +112,15 @@ package struct MessageHeaders: Sendable, Equatable {
         let uris = listUnsubscribe.map { "<\($0)>" }.joined(separator: ",\r\n ")
         return "List-Unsubscribe: \(uris)\r\n"
             + (oneClick ? "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" : "")
+    }
+
+    private func keyField() throws(ComposeError) -> String {
+        guard let (header, key) = idempotencyKey else { return "" }
+        let isName = !header.isEmpty && header.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        guard isName, header.utf8.count <= 64, TextCheck.isDotAtom(Substring(key)), key.utf8.count <= 250 else {
+            throw .header("“\(header)” is no name of a header, or its key is no plain word.")
+        }
+        return "\(header): \(key)\r\n"
     }
 
     private static func listIDValue(_ text: String) throws(ComposeError) -> String {

@@ -10,12 +10,22 @@ package enum CampaignState: String, Hashable, Sendable, CaseIterable {
     case running
     /// Stopped by an operator or by trouble, with a reason. Can become: scheduled, running, cancelled, expired.
     case paused
-    /// Nothing is queued or in flight.
+    /// Nothing is queued or in flight. Can become: running, when a doubt is settled so that a message is sent again.
     case finished
     case cancelled
     case expired
 
     package var isFinal: Bool { self == .finished || self == .cancelled || self == .expired }
+
+    /// The state after a doubt was settled so that a message waits again; nil where it could never leave.
+    package func reopened(now: Timestamp, expires: Timestamp) -> CampaignState? {
+        switch self {
+        case .planning, .cancelled, .expired: nil
+        case _ where now >= expires: nil
+        case .finished: .running
+        case .held, .scheduled, .running, .paused: self
+        }
+    }
 
     /// What a control job makes of the state, or why it cannot, as a sentence.
     package func applying(
@@ -47,6 +57,7 @@ package struct ControlRefusal: Error, Hashable, Sendable, CustomStringConvertibl
             case .resume: "only a paused campaign can be resumed"
             case .cancel where state == .planning: "its plan is being made; send the job again in a moment"
             case .cancel: "it has ended already"
+            case .settle: "what ended without a message to somebody is not sent any more; settle as “sent”"
             }
         return "the campaign is \(state.rawValue): \(hint)"
     }

@@ -27,7 +27,8 @@ package struct Delivery: Hashable, Sendable {
         case sent
         /// Refused for good. Closed.
         case bounced
-        /// Nobody knows. Can become: sent or queued, by evidence or by a person with a reason.
+        /// Nobody knows. Can become: sent or queued, by evidence or by a person with a reason; inFlight once more under
+        /// the idempotency key of the first hand-over, where the relay knows such keys.
         case uncertain
         /// Never to be sent, see the reason. Closed.
         case withheld
@@ -52,11 +53,19 @@ package struct Delivery: Hashable, Sendable {
     package private(set) var attempts: Int
     /// Not to be tried before.
     package private(set) var notBefore: Timestamp
+    /// Until when the relay knows the idempotency key of the first hand-over; nil if it was handed over without one.
+    package let keyUntil: Timestamp?
+    /// It is handed over once more under its key while in doubt: only a 2yz proves anything then.
+    package private(set) var isRepeating: Bool
 
-    package init(state: State, attempts: Int, notBefore: Timestamp) {
+    package init(
+        state: State, attempts: Int, notBefore: Timestamp, keyUntil: Timestamp? = nil, isRepeating: Bool = false
+    ) {
         self.state = state
         self.attempts = attempts
         self.notBefore = notBefore
+        self.keyUntil = keyUntil
+        self.isRepeating = isRepeating
     }
 
     /// What instant 2 decided inside its transaction.
@@ -68,32 +77,76 @@ package struct Delivery: Hashable, Sendable {
         case expire
         /// Nothing changes; the connection is dropped without the dot.
         case leave
+        /// Nothing changes: the slot is nearer to the dot before it than the limit allows.
+        case wait(until: BootInstant)
+        /// A delivery in doubt is not tried again under its key; the doubt stays.
+        case leaveInDoubt
+    }
+
+    /// What instant 2 asks, all of it in its transaction.
+    package struct IntentQuestion: Hashable, Sendable {
+        package var now: Timestamp
+        /// Whether the campaign is running at this moment.
+        package var isRunning: Bool
+        package var expires: Timestamp
+        /// What stands against sending now.
+        package var objection: WithheldReason?
+        /// When the dot is to be written.
+        package var slot: BootInstant
+        /// No dot before, because of the one before it; nil if there was none.
+        package var freeFrom: BootInstant?
+
+        package init(
+            now: Timestamp, isRunning: Bool, expires: Timestamp, objection: WithheldReason?, slot: BootInstant,
+            freeFrom: BootInstant?
+        ) {
+            self.now = now
+            self.isRunning = isRunning
+            self.expires = expires
+            self.objection = objection
+            self.slot = slot
+            self.freeFrom = freeFrom
+        }
     }
 
     /// Instant 2: the last look before the dot.
-    ///
-    /// - Parameters:
-    ///   - isRunning: Whether the campaign is running at this moment.
-    ///   - objection: What stands against sending now, asked in the same transaction.
-    package mutating func intend(
-        now: Timestamp, isRunning: Bool, expires: Timestamp, objection: WithheldReason?
-    ) -> IntentDecision {
-        guard state == .queued, notBefore <= now else { return .leave }
-        if let objection {
+    package mutating func intend(_ question: IntentQuestion) -> IntentDecision {
+        if state == .uncertain { return intendOnceMore(question) }
+        guard state == .queued, notBefore <= question.now else { return .leave }
+        if let objection = question.objection {
             state = .withheld
             return .withhold(objection)
         }
-        guard now < expires else {
+        guard question.now < question.expires else {
             state = .expired
             return .expire
         }
-        guard isRunning else { return .leave }
+        guard question.isRunning else { return .leave }
+        if let freeFrom = question.freeFrom, question.slot < freeFrom { return .wait(until: freeFrom) }
         state = .inFlight
+        return .handOver
+    }
+
+    /// Under a key that the relay still knows, a second hand-over cannot become a second message.
+    private mutating func intendOnceMore(_ question: IntentQuestion) -> IntentDecision {
+        guard let keyUntil, question.now < keyUntil, question.objection == nil, question.now < question.expires else {
+            return .leaveInDoubt
+        }
+        guard notBefore <= question.now, question.isRunning else { return .leave }
+        if let freeFrom = question.freeFrom, question.slot < freeFrom { return .wait(until: freeFrom) }
+        state = .inFlight
+        isRepeating = true
         return .handOver
     }
 
     /// Instant 3, or a failure before the dot.
     package mutating func conclude(_ outcome: Outcome, now: Timestamp, retries: RetrySchedule) {
+        if state == .uncertain || (isRepeating && outcome != .sent) {
+            precondition(
+                state == .inFlight || (outcome != .sent && outcome != .uncertain), "no second dot without an intent")
+            return remainInDoubt(now: now, retries: retries)
+        }
+        isRepeating = false
         switch outcome {
         case .sent:
             precondition(state == .inFlight, "only what was handed over can be sent")
@@ -124,8 +177,38 @@ package struct Delivery: Hashable, Sendable {
         }
     }
 
+    /// A refusal under the key says nothing of the first hand-over.
+    private mutating func remainInDoubt(now: Timestamp, retries: RetrySchedule) {
+        isRepeating = false
+        attempts += 1
+        state = .uncertain
+        notBefore = now.adding(seconds: retries.delay(afterAttempt: attempts, isGreylisting: false))
+    }
+
     /// At start: whatever was in flight is in doubt. That is the whole recovery.
     package mutating func recover() {
-        if state == .inFlight { state = .uncertain }
+        guard state == .inFlight else { return }
+        state = .uncertain
+        isRepeating = false
+    }
+
+    /// Not a byte of the dot was written: everything is as before instant 2.
+    package mutating func takeBack() {
+        precondition(state == .inFlight, "only an intent is taken back")
+        state = isRepeating ? .uncertain : .queued
+        isRepeating = false
+    }
+
+    /// Ends a doubt by evidence, or by a person's word. Returns false, and does nothing, where there is no doubt.
+    package mutating func settle(_ settlement: Settlement) -> Bool {
+        guard state == .uncertain else { return false }
+        switch settlement {
+        case .sent:
+            state = .sent
+        case .resend:
+            state = .queued
+            notBefore = Timestamp(milliseconds: 0)
+        }
+        return true
     }
 }

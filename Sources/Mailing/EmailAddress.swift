@@ -109,7 +109,7 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
             // A capital may have no composed form where its small letter has one.
             let label = lowered.utf8.allSatisfy { $0 < 128 } ? lowered : composed(lowered)
             guard let ascii = label.utf8.allSatisfy({ $0 < 128 }) ? label : Punycode.label(of: label) else {
-                throw Invalid(description: "the domain label “\(label)” cannot be written in ASCII")
+                throw Invalid(description: "the domain label \(cited(label)) cannot be written in ASCII")
             }
             try check(label: ascii, writtenAs: label)
             labels.append(ascii)
@@ -123,13 +123,19 @@ package struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         return domain
     }
 
+    /// In quotation marks, and no longer than any label may be.
+    private static func cited(_ label: String) -> String {
+        let beginning = String(String.UnicodeScalarView(label.unicodeScalars.prefix(63)))
+        return "“\(beginning)\(beginning.utf8.count < label.utf8.count ? "…" : "")”"
+    }
+
     /// Letters, digits and hyphens, as RFC 5321 4.1.2 `sub-domain` has them.
     private static func check(label: String, writtenAs written: String) throws(Invalid) {
         let bytes = label.utf8
-        guard bytes.count <= 63 else { throw Invalid(description: "the domain label “\(written)” is too long") }
+        guard bytes.count <= 63 else { throw Invalid(description: "the domain label \(cited(written)) is too long") }
         guard bytes.allSatisfy({ isLetterOrDigit($0) || $0 == 45 }), bytes.first != 45, bytes.last != 45 else {
             throw Invalid(
-                description: "the domain label “\(written)” is not made of letters, digits and inner hyphens")
+                description: "the domain label \(cited(written)) is not made of letters, digits and inner hyphens")
         }
     }
 }

@@ -139,18 +139,30 @@ package struct ControlJob: Hashable, Sendable {
         case pause
         case resume
         case cancel
+        /// Ends the doubt about deliveries that are uncertain.
+        case settle
     }
 
     package var id: JobID
     package var campaign: JobID
     package var action: Action
+    /// Required to settle; kept.
     package var reason: String?
+    /// To settle: as what.
+    package var settlement: Settlement?
+    /// To settle: only this recipient; nil for all of the campaign that are uncertain.
+    package var address: EmailAddress?
 
-    package init(id: JobID, campaign: JobID, action: Action, reason: String?) {
+    package init(
+        id: JobID, campaign: JobID, action: Action, reason: String?, settlement: Settlement? = nil,
+        address: EmailAddress? = nil
+    ) {
         self.id = id
         self.campaign = campaign
         self.action = action
         self.reason = reason
+        self.settlement = settlement
+        self.address = address
     }
 }
 

@@ -55,6 +55,11 @@ package struct Pacer: Hashable, Sendable {
         nextSlot = max(nextSlot, instant.adding(nanoseconds: interval))
     }
 
+    /// The record knows of a later dot than this pacer does.
+    package mutating func hold(until instant: BootInstant) {
+        nextSlot = max(nextSlot, instant)
+    }
+
     /// A reload changed the rate: the gap since the last dot becomes the new interval.
     package mutating func change(messagesPerHour: Int) {
         precondition(Pacer.rates.contains(messagesPerHour), "a rate is 100 ... 3000 messages an hour")

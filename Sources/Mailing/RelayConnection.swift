@@ -21,6 +21,9 @@ package protocol RelayConnection: Sendable {
     /// Ends the session: politely where nothing is under way, else at once and without the dot.
     func close() async
 
+    /// The port of this machine from which the present session goes out; nil where there is none, as for a Maildir.
+    func localPort() async -> Int?
+
     /// Makes a call that is under way before the dot return soon. After the dot it does nothing.
     func interrupt()
 }

@@ -30,9 +30,9 @@ package struct SMTPReply: Hashable, Sendable {
         }
     }
 
-    /// All lines as one, at most 500 characters: what the ledger and the receipt keep.
+    /// All lines as one, at most 500 Unicode scalars: what the ledger and the receipt keep.
     package var text: String {
-        String(lines.joined(separator: " ").prefix(500))
+        String(String.UnicodeScalarView(lines.joined(separator: " ").unicodeScalars.prefix(500)))
     }
 
     /// The enhanced status code (RFC 3463) at the beginning of the text, if the first digit fits the reply code.
@@ -47,7 +47,7 @@ package struct SMTPReply: Hashable, Sendable {
         guard let marker = words.lastIndex(where: { $0.lowercased() == "as" || $0.lowercased() == "id" }),
             marker + 1 < words.count
         else { return nil }
-        return String(words[marker + 1].prefix(100))
+        return String(String.UnicodeScalarView(words[marker + 1].unicodeScalars.prefix(100)))
     }
 }
 
@@ -141,8 +141,16 @@ package struct SMTPReplyParser: Sendable {
         }
         guard lines.count < 100 else { throw Violation(description: "a reply has more than 100 lines") }
         code = value
-        let text = bytes.dropFirst(4).map { $0 < 32 || $0 == 127 ? 32 : $0 }
-        lines.append(String(decoding: text, as: UTF8.self))
+        lines.append(SMTPReplyParser.shown(bytes.dropFirst(4)))
         return bytes.count == 3 || bytes[3] == 32
+    }
+
+    /// The text of a line without control characters, those beyond ASCII included.
+    private static func shown(_ bytes: ArraySlice<UInt8>) -> String {
+        var text = String.UnicodeScalarView()
+        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+            text.append(scalar.properties.generalCategory == .control ? " " : scalar)
+        }
+        return String(text)
     }
 }

@@ -98,9 +98,10 @@ package final class ListReader {
         columns.first { !scanner.isEmpty($0) }.map { scanner.value($0) }
     }
 
-    /// Line breaks and tabs become spaces; nil when nothing is left.
+    /// Line breaks, those beyond ASCII included, and tabs become spaces; nil when nothing is left.
     private static func onOneLine(_ text: String) -> String? {
-        guard text.utf8.contains(where: { $0 < Byte.space }) else { return text.isEmpty ? nil : text }
+        // The separators of lines and of paragraphs, U+2028 and U+2029, begin with 0xE2.
+        guard text.utf8.contains(where: { $0 < Byte.space || $0 == 0xE2 }) else { return text.isEmpty ? nil : text }
         return text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
     }
 

@@ -57,6 +57,13 @@ final class CurlSession {
         return settings.address + address + (context.tlsVersion.map { " \($0)" } ?? "")
     }
 
+    /// The port of this machine, as the server sees it where nobody translates addresses.
+    var localPort: Int? {
+        var port = 0
+        let code = campaignd_curl_get_long(handle, CURLINFO_LOCAL_PORT, &port)
+        return code == CURLE_OK && port > 0 ? port : nil
+    }
+
     /// Connects up to the point where mail can be handed over; nil when that succeeded.
     func connect() -> RelayOpening? {
         var options = CurlOptions(handle: handle)

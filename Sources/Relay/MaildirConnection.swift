@@ -33,6 +33,8 @@ package final actor MaildirConnection: RelayConnection {
         return .ready(fresh: !isOpen)
     }
 
+    package func localPort() -> Int? { nil }
+
     /// Writes the message into tmp/ and makes it durable. A full disk refuses the message with 452.
     package func offer(_ envelope: Envelope, message: [UInt8]) -> RelayOffer {
         guard isOpen, offered == nil else { return .lost(.idle, "the Maildir \(directory) is not open or not free") }

@@ -25,6 +25,11 @@ package enum RelayURL: Hashable, Sendable {
         }
     }
 
+    /// Whether it is a mail server on this machine.
+    package var isLoopback: Bool {
+        if case .smtp(let host, _, _) = self { HostName.isLoopback(host) } else { false }
+    }
+
     private static func unknownScheme(_ url: String) -> RelayURLError {
         RelayURLError("“\(url)” is not a relay: write smtp://HOST:PORT, smtps://HOST:PORT or maildir:DIRECTORY")
     }

@@ -49,6 +49,8 @@ package final actor SMTPConnection: RelayConnection {
         return .ready(fresh: true)
     }
 
+    package func localPort() -> Int? { session?.localPort }
+
     package func offer(_ envelope: Envelope, message: [UInt8]) -> RelayOffer {
         guard let session, dialogue.isIdle else {
             return .lost(.idle, "there is no open connection to \(settings.address) that is free")

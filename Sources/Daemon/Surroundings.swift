@@ -1,0 +1,23 @@
+import Ledger
+import Logging
+import Mailing
+
+/// What the daemon has from outside of it. All else is its own.
+struct Surroundings: Sendable {
+    var clocks: any Clocks
+    var logger: Logger
+    /// Makes the connection to a relay.
+    var connection: @Sendable (Configuration.Relay) throws -> any RelayConnection = {
+        try RelayFactory.connection($0)
+    }
+    /// What an actor runs on whose work blocks; the text says which one.
+    var executor: @Sendable (String) -> any SerialExecutor = { QueueExecutor(label: $0) }
+    /// The decisions that are taken inside the ledger's transactions.
+    var rules = HandOverRules()
+    /// Whether the kernel tells of drops; if not, incoming/ is scanned every 30 s, and whenever `wake` is called.
+    var watchesIncoming = true
+    /// What tells this machine apart from all others; nil if that is not known.
+    var machine: String?
+    /// The highest number of an intent that the journal knows of the ledger of this identity; nil if it knows none.
+    var intentsInJournal: @Sendable (String) -> Int64? = { _ in nil }
+}
