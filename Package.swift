@@ -67,6 +67,7 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", swiftSettings: strict),
         tests("MailingTests", ["Mailing"]),
         tests("RecipientListsTests", ["RecipientLists"]),
         tests("SpoolTests", ["Spool", "Mailing"]),
@@ -77,6 +78,9 @@ let package = Package(
         tests(
             "DaemonTests",
             ["Daemon", "Ledger", "Mailing", "Spool", "Relay", .product(name: "Logging", package: "swift-log")]),
+        tests(
+            "SimulationTests",
+            ["Daemon", "Ledger", "Mailing", "Spool", "CFaultyDisk", .product(name: "Logging", package: "swift-log")]),
         tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh", "interpose"]),
         tests("TidyTests"),
     ]

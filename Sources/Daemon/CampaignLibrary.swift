@@ -23,7 +23,7 @@ struct PreparedCampaign: Sendable {
 
 /// Prepares campaigns from the daemon's own copy of their drops and keeps those in use.
 actor CampaignLibrary {
-    private let executor = QueueExecutor(label: "campaignd.templates")
+    private let executor: any SerialExecutor
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -33,8 +33,9 @@ actor CampaignLibrary {
     /// Campaigns with their attachments in memory at once.
     private let capacity = 16
 
-    init(spool: SpoolDirectory) {
+    init(spool: SpoolDirectory, executor: any SerialExecutor = QueueExecutor(label: "campaignd.templates")) {
         self.spool = spool
+        self.executor = executor
     }
 
     func campaign(_ id: JobID) throws -> PreparedCampaign {

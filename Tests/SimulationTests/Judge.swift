@@ -1,0 +1,141 @@
+import TestSupport
+
+/// Judges a world only by what the relays were given, what people had said at that moment, and the receipts.
+struct Judge {
+    /// What a record comes to.
+    struct Verdict: Sendable, CustomStringConvertible {
+        /// Messages that a relay was given again though it may have had them.
+        var doubles: [String] = []
+        /// Messages that are sent by the record and that no relay took, and people who are named nowhere.
+        var losses: [String] = []
+        /// Doubt without a cause, and whatever else should not be.
+        var unexplained: [String] = []
+
+        var isGood: Bool { doubles.isEmpty && losses.isEmpty && unexplained.isEmpty }
+
+        var description: String {
+            (doubles.map { "double: \($0)" } + losses.map { "loss: \($0)" } + unexplained.map { "unexplained: \($0)" })
+                .joined(separator: "\n")
+        }
+    }
+
+    private let scenario: Scenario
+    private let record: Record
+    private var verdict = Verdict()
+
+    static func judge(_ record: Record, of scenario: Scenario) -> Verdict {
+        var judge = Judge(scenario: scenario, record: record)
+        judge.verdict.unexplained += record.objections
+        if !record.isComplete { judge.verdict.unexplained.append("the jobs have not all come to an end") }
+        judge.judgeRepeats()
+        judge.judgePace()
+        judge.judgeControls()
+        judge.judgeReceipts()
+        return judge.verdict
+    }
+
+    private init(scenario: Scenario, record: Record) {
+        self.scenario = scenario
+        self.record = record
+    }
+
+    /// After a dot that may have been taken there is no other, unless a person asked for it, or a key makes it harmless.
+    private mutating func judgeRepeats() {
+        let byPerson = Dictionary(grouping: record.dots) { "\($0.campaign) \($0.recipient)" }
+        for (person, dots) in byPerson.sorted(by: { $0.key < $1.key }) {
+            let campaign = dots.first?.campaign ?? ""
+            var pardons = record.controls.values.count { $0.campaign == campaign && $0.settlement == "resend" }
+            for (dot, next) in zip(dots, dots.dropFirst()) where !dot.mayRepeat {
+                if let key = dot.key, next.key == key, isKeyed(dot.relay) { continue }
+                if pardons > 0 {
+                    pardons -= 1
+                } else {
+                    verdict.doubles.append("\(person) at \(dot.at / 1_000_000) and at \(next.at / 1_000_000) ms")
+                }
+            }
+        }
+    }
+
+    private func isKeyed(_ relay: String) -> Bool { scenario.relays.contains { $0.name == relay && $0.knowsKeys } }
+
+    /// Between two dots of a relay lies at least the interval of its highest rate.
+    private mutating func judgePace() {
+        for relay in scenario.relays {
+            let rates = scenario.events.compactMap { event -> Int? in
+                if case .rate(relay.name, let rate) = event.action { rate } else { nil }
+            }
+            let interval = 3_600_000_000_000 / Int64((rates + [relay.rate]).max() ?? relay.rate)
+            let times = record.dots.filter { $0.relay == relay.name }.map(\.at)
+            for (first, second) in zip(times, times.dropFirst()) where second - first < interval {
+                verdict.unexplained.append(
+                    "two dots of relay \(relay.name) are \((second - first) / 1_000_000) ms apart, at "
+                        + "\(second / 1_000_000) ms")
+            }
+        }
+    }
+
+    /// After a pause or a cancellation was answered nothing of the campaign leaves until somebody resumes it.
+    private mutating func judgeControls() {
+        for control in record.controls.values where ["pause", "cancel"].contains(control.action) {
+            guard let seen = control.seenAt, !control.isRejected else { continue }
+            let resumed = record.controls.values.filter {
+                $0.campaign == control.campaign && $0.action == "resume"
+            }.compactMap { $0.seenAt }
+            // The answer to a resumption is seen a little after it took effect.
+            let until = resumed.filter { $0 >= seen }.min().map { $0 - 2_000_000_000 } ?? .max
+            for dot in record.dots
+            where dot.campaign == control.campaign && dot.at > seen + Observer.grace && dot.at < until {
+                verdict.unexplained.append("\(dot.recipient) got \(dot.campaign) after its \(control.action)")
+            }
+        }
+    }
+
+    private mutating func judgeReceipts() {
+        var doubts = 0
+        for (campaign, people) in scenario.campaigns.sorted(by: { $0.key < $1.key }) {
+            guard let receipt = record.receipts[campaign] else {
+                verdict.losses.append("campaign \(campaign) has no receipt")
+                continue
+            }
+            guard ["finished", "cancelled", "expired"].contains(receipt.state) else { continue }
+            let rows = Dictionary(grouping: record.recipients[campaign] ?? []) { $0["address"] ?? "" }
+            for person in Set(people).sorted() {
+                let address = Scenario.address(person)
+                guard let row = rows[address]?.first, rows[address]?.count == 1 else {
+                    verdict.losses.append("\(address) stands \(rows[address]?.count ?? 0) times in \(campaign)")
+                    continue
+                }
+                judge(address, campaign, row, doubts: &doubts)
+            }
+        }
+        let silent = record.dots.count { !$0.mayRepeat }
+        if doubts > record.doubtsOfCrashes + silent {
+            verdict.unexplained.append("\(doubts) are uncertain, and \(record.crashes) crashes explain fewer")
+        }
+    }
+
+    private mutating func judge(
+        _ address: String, _ campaign: String, _ row: [String: String], doubts: inout Int
+    ) {
+        let state = row["state"] ?? ""
+        let dots = record.dots.filter { $0.campaign == campaign && $0.recipient == address }
+        let taken = dots.count { $0.isTaken }
+        let consent = scenario.people.first { Scenario.address($0.name) == address }?.consent
+        if consent != "accepted", !dots.isEmpty {
+            verdict.unexplained.append("\(address) never agreed and got \(campaign)")
+        }
+        let isSettled = (row["reason"] ?? "").hasPrefix("settled as sent")
+        switch state {
+        case "sent" where taken == 1 || isSettled: break
+        case "sent": verdict.losses.append("\(address) is sent in \(campaign), and \(taken) were taken")
+        case "uncertain":
+            doubts += 1
+            let isCause = dots.contains { !$0.mayRepeat } || record.crashes > 0 || record.failedSteps > 0
+            if !isCause { verdict.unexplained.append("\(address) is uncertain in \(campaign) without a cause") }
+        case "bounced", "withheld", "expired", "cancelled":
+            let pardons = record.controls.values.count { $0.campaign == campaign && $0.settlement == "resend" }
+            if taken > pardons { verdict.losses.append("\(address) is \(state) in \(campaign), and the relay took it") }
+        default: verdict.losses.append("\(address) is \(state) in \(campaign), which has ended")
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import Synchronization
+import TestSupport
+
+/// What was seen of a world from outside: the spool's receipts, and what the relays were given.
+struct Record: Sendable {
+    /// A withdrawal, and when its receipt was first seen, in true nanoseconds.
+    struct Withdrawal: Sendable {
+        var address: String
+        var seenAt: Int64?
+    }
+
+    /// A control job, and when its receipt was first seen, in true nanoseconds.
+    struct Control: Sendable {
+        var action: String
+        var campaign: String
+        var settlement: String?
+        var seenAt: Int64?
+        var isRejected = false
+    }
+
+    var dots: [SimulatedRelay.Dot] = []
+    var crashes = 0
+    /// How many deliveries may be in doubt because of the crashes: one a relay each.
+    var doubtsOfCrashes = 0
+    /// Steps of each run.
+    var steps: [Int] = []
+    var failedSteps = 0
+    var objections: [String] = []
+    var withdrawals: [String: Withdrawal] = [:]
+    var controls: [String: Control] = [:]
+    var receipts: [String: JobReceipt] = [:]
+    var recipients: [String: [[String: String]]] = [:]
+    /// Whether every job has come to its end.
+    var isComplete = false
+    var journal: [String] = []
+}
+
+/// Watches a world while it is played.
+final class Observer: Sendable {
+    private struct State {
+        var record = Record()
+        var open: Set<String> = []
+        /// Open, but waiting for a person.
+        var waiting: Set<String> = []
+        var completeSince: Int64?
+        var relays = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether every job has come to its end, or waits for a person, and has for two seconds.
+    func isComplete(at moment: Int64) -> Bool {
+        state.withLock { state in
+            guard state.open.subtracting(state.waiting).isEmpty else {
+                state.completeSince = nil
+                return false
+            }
+            let since = state.completeSince ?? moment
+            state.completeSince = since
+            return moment - since >= 2_000_000_000
+        }
+    }
+
+    func mayDoubt(_ relays: Int) { state.withLock { $0.relays = relays } }
+
+    func crashed() {
+        state.withLock { state in
+            state.record.crashes += 1
+            state.record.doubtsOfCrashes += state.relays
+        }
+    }
+
+    func object(_ sentence: String) { state.withLock { $0.record.objections.append(sentence) } }
+    func expects(_ job: String) { state.withLock { _ = $0.open.insert(job) } }
+
+    func withdraws(_ address: String, job: String) {
+        state.withLock { $0.record.withdrawals[job] = Record.Withdrawal(address: address) }
+    }
+
+    func controls(_ action: String, campaign: String, job: String, settlement: String?) {
+        state.withLock {
+            $0.record.controls[job] = Record.Control(action: action, campaign: campaign, settlement: settlement)
+            // Whoever settles with “resend”, or goes on, opens the campaign again.
+            if settlement != nil || action == "resume" || action == "approve" { $0.open.insert(campaign) }
+        }
+    }
+
+    func left(_ machine: Machine, run: Int) {
+        state.withLock { state in
+            state.record.steps.append(machine.disk.steps)
+            state.record.failedSteps += machine.disk.failed
+            state.record.journal += ["--- run \(run)"] + machine.journal
+        }
+    }
+
+    /// A dot to somebody whose withdrawal was answered before instant 2 can only be a breach of consent.
+    func saw(_ dot: SimulatedRelay.Dot) {
+        state.withLock { state in
+            for withdrawal in state.record.withdrawals.values where withdrawal.address == dot.recipient {
+                if let seen = withdrawal.seenAt, dot.at - seen > Observer.grace {
+                    state.record.objections.append("\(dot.recipient) got a message after the withdrawal was answered")
+                }
+            }
+        }
+    }
+
+    /// The intent is recorded at most so long before its dot, in nanoseconds.
+    static let grace: Int64 = 10_000_000
+
+    /// Reads the receipts of what is open.
+    func look(_ spool: String, at moment: Int64) throws {
+        let open = state.withLock { $0.open }
+        guard !open.isEmpty else { return }
+        let directory = try SpoolDirectory(path: spool)
+        for job in open.sorted() {
+            guard let receipt = try directory.receipt(job) else { continue }
+            let waits = ["paused", "held"].contains(receipt.state)
+            let isOver = ["rejected", "finished", "cancelled", "expired"].contains(receipt.state)
+            state.withLock { state in
+                if waits { state.waiting.insert(job) } else { state.waiting.remove(job) }
+                guard isOver else { return }
+                if state.record.withdrawals[job]?.seenAt == nil { state.record.withdrawals[job]?.seenAt = moment }
+                if state.record.controls[job]?.seenAt == nil { state.record.controls[job]?.seenAt = moment }
+                if receipt.state == "rejected" { state.record.controls[job]?.isRejected = true }
+                state.open.remove(job)
+            }
+        }
+    }
+
+    func record(_ spool: String, dots: [SimulatedRelay.Dot], isComplete: Bool) throws -> Record {
+        let directory = try SpoolDirectory(path: spool)
+        var record = state.withLock { $0.record }
+        record.dots = dots
+        record.isComplete = isComplete
+        for name in directory.names(in: "receipts") {
+            record.receipts[name] = try directory.receipt(name)
+            record.recipients[name] = try directory.recipients(name)
+        }
+        return record
+    }
+}

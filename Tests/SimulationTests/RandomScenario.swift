@@ -1,0 +1,116 @@
+import Glibc
+import TestSupport
+
+/// A world drawn from a seed: the same one each time.
+struct RandomScenario {
+    private var generator: SeededGenerator
+    private var scenario = Scenario()
+    private var campaigns: [String] = []
+    private let names = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans", "ilse", "jaap", "kees", "lena"]
+
+    /// The scenario and the fate of this seed.
+    static func draw(_ seed: UInt64) -> (scenario: Scenario, fate: World.Fate) {
+        var random = RandomScenario(generator: SeededGenerator(seed: seed))
+        random.drawRelays()
+        random.drawPeople()
+        random.drawCampaigns()
+        random.drawEvents()
+        let fate = random.drawFate(seed)
+        random.scenario.events.sort { $0.seconds < $1.seconds }
+        return (random.scenario, fate)
+    }
+
+    private init(generator: SeededGenerator) {
+        self.generator = generator
+    }
+
+    private mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    private mutating func chance(_ percent: Int) -> Bool { number(1...100) <= percent }
+    private mutating func one<Element>(of elements: [Element], or other: Element) -> Element {
+        elements.randomElement(using: &generator) ?? other
+    }
+
+    private mutating func drawRelays() {
+        for index in 1...number(1...3) {
+            scenario.relays.append(
+                Scenario.Relay(
+                    name: "relay\(index)", rate: one(of: [3000, 1800, 600], or: 3000), knowsKeys: chance(20)))
+        }
+        scenario.settings = [
+            "retry_after = [\(number(20...90))]", "greylisting_retry_after = \(number(10...60))",
+            "pause_after_uncertain = \(chance(70) ? 0 : 3)",
+        ]
+        if chance(30) { scenario.settings.append("messages_per_hour = \(one(of: [3000, 900], or: 3000))") }
+    }
+
+    private mutating func drawPeople() {
+        for name in names.prefix(number(3...names.count)) {
+            let consent = chance(80) ? "accepted" : chance(50) ? "refused" : "notAsked"
+            scenario.people.append((name, consent))
+            guard chance(45) else { continue }
+            var answers: [SimulatedRelay.Answer] = []
+            for _ in 1...number(1...3) {
+                let word = one(of: Scenario.answerWords, or: "accept")
+                if let answer = try? Scenario.answer(word) { answers.append(answer) }
+            }
+            scenario.answers.append((name, answers))
+        }
+    }
+
+    private mutating func drawCampaigns() {
+        let everybody = scenario.people.map(\.name)
+        for index in 1...number(1...3) {
+            let id = "campaign\(index)"
+            campaigns.append(id)
+            // Different people in each, or it would be held as the same mailing under another id.
+            let people = everybody.filter { _ in chance(75) } + ["stranger\(index)"]
+            add(Double(number(0...40)) / 10, .campaign(id, people))
+        }
+    }
+
+    private mutating func drawEvents() {
+        let everybody = scenario.people.map(\.name)
+        for _ in 0..<number(0...8) {
+            let at = Double(number(0...30_000)) / 1000
+            let campaign = one(of: campaigns, or: "campaign1")
+            switch number(1...12) {
+            case 1...3: add(at, .withdraw(one(of: everybody, or: "anna")))
+            case 4:
+                add(at, .control("pause", campaign, settlement: nil, name: nil))
+                add(at + Double(number(1...8000)) / 1000, .control("resume", campaign, settlement: nil, name: nil))
+            case 5: add(at, .control("cancel", campaign, settlement: nil, name: nil))
+            case 6: add(at + 5, .again(campaign, as: chance(50) ? campaign : "\(campaign)-copy"))
+            case 7: add(at, .rate("relay1", one(of: [3000, 1200, 300], or: 600)))
+            case 8: add(at, .wall(Int64(number(-7200...7200))))
+            case 9: add(at, .end(.stop, seconds: Double(number(0...50)) / 10))
+            case 10: add(at, .end(.kill, seconds: Double(number(0...50)) / 10))
+            case 11: add(at, .end(.reboot, seconds: Double(number(5...40))))
+            default:
+                let settlement = chance(50) ? "sent" : "resend"
+                add(at + 40, .control("settle", campaign, settlement: settlement, name: nil))
+            }
+        }
+    }
+
+    private mutating func add(_ seconds: Double, _ action: Scenario.Action) {
+        scenario.events.append(Scenario.Event(seconds: seconds, action: action))
+    }
+
+    private mutating func drawFate(_ seed: UInt64) -> World.Fate {
+        var fate = World.Fate(seed: chance(80) ? seed : nil)
+        for _ in 0..<number(0...4) { fate.crashes.append(number(1...900)) }
+        for _ in 0..<number(0...3) {
+            var faults: [SimulatedDisk.Fault] = []
+            for _ in 0..<number(0...2) {
+                let first = number(1...900)
+                let length = chance(60) ? number(0...3) : number(4...120)
+                faults.append(
+                    SimulatedDisk.Fault(
+                        first: first, last: first + length, reason: one(of: [EIO, ENOSPC, EROFS], or: EIO),
+                        only: chance(30) ? [.sync] : nil))
+            }
+            fate.faults.append(faults)
+        }
+        return fate
+    }
+}

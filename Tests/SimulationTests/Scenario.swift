@@ -1,0 +1,147 @@
+import Foundation
+import Mailing
+import TestSupport
+
+/// What happens in a simulated world, one line an event. A line is
+///
+///     relay NAME RATE [keys]            a relay with its messages an hour; `keys`: it knows idempotency keys
+///     setting LINE                      a line of the configuration's [sending]
+///     person NAME accepted|refused|notAsked
+///     answer NAME WORD …                what becomes of the attempts for a person, at every relay
+///     [SECONDS] campaign ID NAME …      drops a campaign to these people over all relays
+///     [SECONDS] again ID [AS]           drops the same campaign again, under its own name or another one
+///     [SECONDS] withdraw NAME
+///     [SECONDS] pause|resume|approve|cancel ID
+///     [SECONDS] settle ID sent|resend [NAME]
+///     [SECONDS] rate RELAY RATE         changes the configuration and reloads it
+///     [SECONDS] wall SECONDS            steps the wall clock
+///     [SECONDS] stop|kill|reboot [SECONDS]   ends the daemon, which starts again after so long
+///
+/// and answers are `accept`, `421`, `450`, `550`, `5.1.1`, `5.7.1`, `451dot`, `554dot`, `lost`, `taken`, `untaken`,
+/// `unwritten`, `unreachable`.
+struct Scenario: Sendable {
+    enum Action: Hashable, Sendable {
+        case campaign(String, [String])
+        case again(String, as: String)
+        case withdraw(String)
+        case control(String, String, settlement: String?, name: String?)
+        case rate(String, Int)
+        case wall(Int64)
+        case end(End, seconds: Double)
+    }
+
+    /// How a daemon ends.
+    enum End: Hashable, Sendable {
+        case stop, kill, reboot
+    }
+
+    struct Relay: Hashable, Sendable {
+        var name: String
+        var rate: Int
+        var knowsKeys: Bool
+    }
+
+    struct Event: Hashable, Sendable {
+        var seconds: Double
+        var action: Action
+    }
+
+    var relays: [Relay] = []
+    var settings: [String] = []
+    var people: [(name: String, consent: String)] = []
+    var answers: [(name: String, answers: [SimulatedRelay.Answer])] = []
+    var events: [Event] = []
+
+    /// The address of a person.
+    static func address(_ name: String) -> String { "\(name)@readers.example" }
+
+    /// The people of a campaign by its id.
+    var campaigns: [String: [String]] {
+        var found: [String: [String]] = [:]
+        for event in events {
+            if case .campaign(let id, let people) = event.action { found[id] = people }
+        }
+        return found
+    }
+
+    init() {}
+
+    /// Reads the lines; empty ones and those that begin with # count nothing.
+    init(_ text: String) throws {
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let words = line.split(separator: " ").map(String.init)
+            guard let first = words.first, !first.hasPrefix("#") else { continue }
+            do {
+                if let seconds = Double(first) {
+                    events.append(Event(seconds: seconds, action: try Self.action(Array(words.dropFirst()))))
+                } else {
+                    try read(words, line: String(line))
+                }
+            } catch {
+                throw TestSupportError("line \(index + 1) of the scenario, “\(line)”: \(error)")
+            }
+        }
+        events.sort { $0.seconds < $1.seconds }
+    }
+
+    private mutating func read(_ words: [String], line: String) throws {
+        switch (words[0], words.count) {
+        case ("relay", 3...4):
+            guard let rate = Int(words[2]) else { throw TestSupportError("“\(words[2])” is no rate") }
+            relays.append(Relay(name: words[1], rate: rate, knowsKeys: words.last == "keys"))
+        case ("setting", 2...):
+            settings.append(words.dropFirst().joined(separator: " "))
+        case ("person", 3):
+            people.append((words[1], words[2]))
+        case ("answer", 3...):
+            answers.append((words[1], try words.dropFirst(2).map(Self.answer)))
+        default:
+            events.append(Event(seconds: 0, action: try Self.action(words)))
+        }
+    }
+
+    private static func action(_ words: [String]) throws -> Action {
+        let number = words.last.flatMap { Double($0) }
+        switch (words.first ?? "", words.count) {
+        case ("campaign", 3...): return .campaign(words[1], Array(words.dropFirst(2)))
+        case ("again", 2...3): return .again(words[1], as: words.last ?? "")
+        case ("withdraw", 2): return .withdraw(words[1])
+        case ("pause", 2), ("resume", 2), ("approve", 2), ("cancel", 2):
+            return .control(words[0], words[1], settlement: nil, name: nil)
+        case ("settle", 3...4):
+            return .control("settle", words[1], settlement: words[2], name: words.count == 4 ? words[3] : nil)
+        case ("rate", 3): if let number { return .rate(words[1], Int(number)) }
+        case ("wall", 2): if let number { return .wall(Int64(number)) }
+        case ("stop", 1...2): return .end(.stop, seconds: number ?? 1)
+        case ("kill", 1...2): return .end(.kill, seconds: number ?? 1)
+        case ("reboot", 1...2): return .end(.reboot, seconds: number ?? 30)
+        default: break
+        }
+        throw TestSupportError("there is no such event")
+    }
+
+    /// An answer by its word.
+    static func answer(_ word: String) throws -> SimulatedRelay.Answer {
+        switch word {
+        case "accept": return .accept
+        case "421": return .reply(.recipient, 421, "4.3.2 closing")
+        case "450": return .reply(.recipient, 450, "4.2.0 try again later")
+        case "550": return .reply(.recipient, 550, "no")
+        case "5.1.1": return .reply(.recipient, 550, "5.1.1 no such user")
+        case "5.7.1": return .reply(.data, 554, "5.7.1 not allowed")
+        case "451dot": return .reply(.dot, 451, "4.3.0 try again later")
+        case "554dot": return .reply(.dot, 554, "5.6.0 not this")
+        case "lost": return .lost
+        case "taken": return .silent(taken: true)
+        case "untaken": return .silent(taken: false)
+        case "unwritten": return .notWritten
+        case "unreachable": return .unreachable
+        default: throw TestSupportError("there is no answer “\(word)”")
+        }
+    }
+
+    static let answerWords = [
+        "accept", "421", "450", "550", "5.1.1", "5.7.1", "451dot", "554dot", "lost", "taken", "untaken", "unwritten",
+        "unreachable",
+    ]
+}

@@ -1,0 +1,60 @@
+/// Small worlds in which every crash is tried.
+enum Scenarios {
+    /// Two relays, a withdrawal in the last milliseconds before a dot, and one of each kind of answer.
+    static let mixed = """
+        relay one 3000
+        relay two 1800
+        setting retry_after = [60]
+        setting pause_after_uncertain = 0
+        person anna accepted
+        person bert accepted
+        person carl refused
+        person dora accepted
+        person emil accepted
+        person fred accepted
+        person gina accepted
+        answer bert 451dot accept
+        answer dora taken
+        answer emil lost accept
+        answer fred 5.1.1
+        campaign news anna bert carl dora emil fred gina
+        1.19 withdraw gina
+        2 pause news
+        4 resume news
+        """
+
+    /// As few steps as a mailing can have: for two crashes one after the other.
+    static let small = """
+        relay one 3000
+        person anna accepted
+        person bert accepted
+        person carl accepted
+        campaign news anna bert carl
+        1.19 withdraw carl
+        """
+
+    /// Doubt that a person settles, the same drop twice, another rate, and a machine that starts anew.
+    static let eventful = """
+        relay one 3000
+        relay keyed 3000 keys
+        setting pause_after_uncertain = 0
+        person anna accepted
+        person bert accepted
+        person carl accepted
+        person dora accepted
+        person emil accepted
+        person fred accepted
+        answer anna untaken accept
+        answer bert taken accept
+        answer carl untaken accept
+        campaign news anna bert carl dora
+        campaign more emil fred
+        1 again news copy
+        2 rate one 600
+        9 settle news resend anna
+        12 wall -7200
+        14 stop 2
+        20 reboot 40
+        70 again news again
+        """
+}
