@@ -81,7 +81,7 @@ let package = Package(
         tests(
             "SimulationTests",
             ["Daemon", "Ledger", "Mailing", "Spool", "CFaultyDisk", .product(name: "Logging", package: "swift-log")]),
-        tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh", "interpose"]),
+        tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh", "soak", "interpose", "doubts"]),
         tests("TidyTests"),
     ]
 )

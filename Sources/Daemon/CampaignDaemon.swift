@@ -14,6 +14,9 @@ struct CampaignDaemon: Service {
     private let board: LaneBoard
     private let keeper: CampaignKeeper
     private let intake: Intake
+    private let inbound: Inbound
+    /// Nil where there is no journal.
+    private let settler: JournalSettler?
     private let notifier = ServiceNotifier()
     private let lock: SpoolLock
     private let started: Configuration
@@ -45,7 +48,7 @@ struct CampaignDaemon: Service {
         CampaignDaemon.report(recovery, journal)
         try await CampaignDaemon.tidy(spool, ledger, clocks: clocks, journal: journal)
         board = LaneBoard()
-        let library = CampaignLibrary(spool: spool)
+        let library = CampaignLibrary(spool: spool, executor: surroundings.executor("campaignd.templates"))
         keeper = CampaignKeeper(
             context: context, executor: surroundings.executor("campaignd.keeper"),
             wakeLanes: { [board] in board.wakeAll() })
@@ -55,6 +58,12 @@ struct CampaignDaemon: Service {
         intake = Intake(
             context: context, library: library, keeper: keeper, surroundings: surroundings,
             wakeLanes: { [board] in board.wakeAll() })
+        inbound = Inbound(context: context, keeper: keeper, executor: surroundings.executor("campaignd.inbound"))
+        settler = surroundings.postfixReading.map { [context, keeper, board] reading in
+            JournalSettler(
+                context: context, executor: surroundings.executor("campaignd.settler"), keeper: keeper,
+                wakeLanes: { board.wakeAll() }, read: reading)
+        }
     }
 
     /// Ends the daemon as a stop by the service manager does.
@@ -115,6 +124,8 @@ struct CampaignDaemon: Service {
             group.addTask { await intake.run() }
             group.addTask { await intake.runHeavyWork() }
             group.addTask { await rewriteReceipts() }
+            group.addTask { await inbound.run() }
+            group.addTask { await settler?.run() }
             group.addTask { await keeper.run() }
             let reloads = Task { await watch(reloads) }
             notify { () throws(NotificationError) in try notifier.ready() }
@@ -122,6 +133,8 @@ struct CampaignDaemon: Service {
             await context.stopping.wait()
             notify { () throws(NotificationError) in try notifier.stopping() }
             intake.wake()
+            inbound.wake()
+            settler?.wake()
             board.wakeAll()
             await fleet.end()
             await keeper.finish()
@@ -192,6 +205,7 @@ struct CampaignDaemon: Service {
             context.settings.replace(by: new)
             try await fleet.reload(new, keeper: keeper)
             await keeper.touchAll()
+            settler?.wake()
             board.wakeAll()
             context.journal.note(.notice, .reloaded, "the configuration \(path) is in force")
         } catch {
@@ -234,11 +248,11 @@ struct CampaignDaemon: Service {
         var last = ""
         while !Task.isCancelled {
             let line = await statusLine()
-            if line != last {
-                notify { () throws(NotificationError) in try notifier.status(line) }
-                last = line
-            }
-            await pause(nanoseconds: 1_000_000_000)
+            let isNews = line != last
+            if isNews { notify { () throws(NotificationError) in try notifier.status(line) } }
+            last = line
+            // Where nothing happens nobody has to be woken every second.
+            await pause(nanoseconds: isNews ? 1_000_000_000 : 3_000_000_000)
         }
     }
 

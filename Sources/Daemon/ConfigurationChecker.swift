@@ -34,7 +34,8 @@ struct ConfigurationChecker {
             relays: relays,
             messagesPerHour: sending?.messages_per_hour,
             testRecipients: patterns(sending?.test_recipients ?? [], key: "sending.test_recipients"),
-            pauseAfterUncertain: pause, retries: retries(sending), holdAfterDowntime: downtime(sending), bounceAddress: bounceAddress(sending),
+            pauseAfterUncertain: pause, retries: retries(sending), holdAfterDowntime: downtime(sending),
+            bounceAddress: bounceAddress(sending),
             unsubscribeURL: unsubscribeURL(sending), language: language(sending), renewalDays: renewal,
             recipientChannels: channels(document.consent?.recipient_channels ?? []),
             showsAddresses: showsAddresses(document.journal),
@@ -114,7 +115,8 @@ struct ConfigurationChecker {
         guard section.settle_by_journal == true else { return false }
         // A url that cannot be read is refused by itself.
         if let url = try? RelayURL.parse(url: section.url), !url.isLoopback {
-            refuse(key + ".settle_by_journal", "only a Postfix on this machine writes into its journal: smtp://127.0.0.1")
+            refuse(
+                key + ".settle_by_journal", "only a Postfix on this machine writes into its journal: smtp://127.0.0.1")
         }
         return true
     }

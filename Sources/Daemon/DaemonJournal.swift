@@ -80,8 +80,10 @@ struct DaemonJournal: Sendable {
     func delivered(
         _ due: DueDelivery, relay: String, outcome: Outcome, reply: SMTPReply?, detail: String, intent: Int64? = nil
     ) {
+        // Whatever else is said of a message in doubt, it stays in doubt.
+        let word = due.isInDoubt && outcome != .sent ? Outcome.uncertain.word : outcome.word
         var fields = [
-            "CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": relay, "OUTCOME": outcome.word,
+            "CAMPAIGN": due.job.text, "DELIVERY": "\(due.id)", "RELAY": relay, "OUTCOME": word,
             "RECIPIENT": shown(due.address),
         ]
         if let intent {
@@ -96,8 +98,8 @@ struct DaemonJournal: Sendable {
             case .bounced, .deferred, .policyRefusal, .routeTrouble: .notice
             case .uncertain, .senderTrouble: .warning
             }
-        let event: Event = outcome == .uncertain ? .uncertain : .delivery
-        note(level, event, "\(outcome.word): \(shown(due.address)) by \(relay): \(detail)", fields)
+        let event: Event = word == Outcome.uncertain.word ? .uncertain : .delivery
+        note(level, event, "\(word): \(shown(due.address)) by \(relay): \(detail)", fields)
     }
 
     /// The one line of a doubt that ended.

@@ -29,7 +29,9 @@ extension Intake {
     func isKnown(_ job: Job, claim: ClaimedDrop, sha256: String, file: String) async throws -> Bool {
         guard let record = try await context.ledger.job(job.id) else { return false }
         if record.claim == claim.id, record.isFinished {
-            // A crash came after the plan was committed. The job's own copy stands; the original is not read again.
+            // A crash, or trouble with the receipt, came after the work was committed. The job's own copy stands; the
+            // original is not read again.
+            try await answerAgain(record)
             if record.kind != .campaign { try context.spool.removeKept(record.id) }
             report(try context.spool.discard(claim))
             return true
@@ -50,6 +52,15 @@ extension Intake {
         let repeated = try await context.ledger.noteRepeat(job: job.id)
         try await answerRepeat(of: repeated, claim: claim)
         return true
+    }
+
+    /// The receipt may not have been written when the work was done.
+    private func answerAgain(_ record: JobRecord) async throws {
+        if record.kind == .campaign {
+            try await keeper.refresh(job: record.id)
+        } else if let name = ReceiptName(record.receipt) {
+            try context.spool.write(JobReceipts.receipt(of: record), to: name, durable: true)
+        }
     }
 
     func answerRepeat(of record: JobRecord, claim: ClaimedDrop) async throws {

@@ -53,9 +53,12 @@ package enum Launch {
         }
         let logger = logger(clock: clocks)
         do {
+            var surroundings = Surroundings(clocks: clocks, logger: logger, machine: MachineIdentity.here)
+            let postfix = PostfixJournal(boot: clocks.bootID)
+            surroundings.postfixReading = { user, since in try postfix.read(user: user, since: since) }
+            surroundings.intentsInJournal = { intentsInJournal(ledger: $0, logger: logger) }
             let daemon = try await CampaignDaemon(
-                configuration: configuration, path: path,
-                surroundings: Surroundings(clocks: clocks, logger: logger, machine: MachineIdentity.here))
+                configuration: configuration, path: path, surroundings: surroundings)
             let group = ServiceGroup(
                 configuration: ServiceGroupConfiguration(
                     services: [.init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)],
@@ -74,6 +77,21 @@ package enum Launch {
         } catch {
             logger.critical("\(error)")
             return temporaryStatus
+        }
+    }
+
+    /// The highest number of an intent in what this user wrote into the journal of late about this ledger.
+    ///
+    /// Lanes write one after another, so the highest is among the latest. Without a journal that may be read nothing is
+    /// known, which is no fault: the counter beside the ledger is the first witness.
+    private static func intentsInJournal(ledger: String, logger: Logger) -> Int64? {
+        do {
+            return try JournalReader().lastValues(
+                of: "INTENT", where: ["LEDGER": ledger, "_UID": "\(geteuid())"], limit: 200
+            ).compactMap { Int64($0) }.max()
+        } catch {
+            logger.info("the journal is not asked whether the ledger is the newest one: \(error)")
+            return nil
         }
     }
 

@@ -9,7 +9,7 @@ enum MachineIdentity {
     static func read(_ path: String) -> String? {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
         let id = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard id.utf8.count == 32, id.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "f") ~= $0 }) else { return nil }
+        guard id.utf8.count == 32, id.allSatisfy({ $0.isHexDigit && $0.isASCII }) else { return nil }
         let hash = SHA256.hash(data: Data("campaignd \(id)".utf8))
         return hash.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
     }

@@ -71,6 +71,11 @@ extension RelayLane {
 
     func withhold(_ due: DueDelivery, because error: ComposeError) async {
         do throws(LedgerError) {
+            if due.isInDoubt {
+                try await context.ledger.giveUp(
+                    delivery: due.id, because: "no message can be made to repeat it: \(error)")
+                return await noHandOver(due, .leaveInDoubt)
+            }
             let reason: WithheldReason = if case .recipient = error { .invalidAddress } else { .missingField }
             try await context.ledger.withhold(delivery: due.id, reason: reason, detail: error.description)
             let person = context.journal.shown(due.address)

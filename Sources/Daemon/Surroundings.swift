@@ -18,6 +18,8 @@ struct Surroundings: Sendable {
     var watchesIncoming = true
     /// What tells this machine apart from all others; nil if that is not known.
     var machine: String?
+    /// What the local Postfix wrote into the journal since a moment; its user is the first argument.
+    var postfixReading: JournalSettler.Reading?
     /// The highest number of an intent that the journal knows of the ledger of this identity; nil if it knows none.
     var intentsInJournal: @Sendable (String) -> Int64? = { _ in nil }
 }

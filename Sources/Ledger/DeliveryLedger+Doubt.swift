@@ -81,6 +81,15 @@ extension DeliveryLedger {
         }
     }
 
+    /// Whether the reply to the dot of this delivery is awaited, so that it may yet become uncertain.
+    package func isInFlight(_ delivery: Int64) throws(LedgerError) -> Bool {
+        try read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ? AND state = 'inFlight')",
+                arguments: [delivery]) ?? false
+        }
+    }
+
     /// Ends the doubt about one delivery by evidence. Nil, and nothing changes, if there is no doubt any more, or if it
     /// would have to be sent again and its campaign has ended.
     package func settle(
@@ -141,8 +150,10 @@ extension DeliveryLedger {
 
     private static func giveUp(_ database: Database, delivery id: Int64, because: String) throws {
         try database.execute(
-            sql: "UPDATE deliveries SET examined = 1, reason = reason || '; ' || ? WHERE id = ? AND state = 'uncertain'",
-            arguments: [because, id])
+            sql: """
+                UPDATE deliveries SET examined = 1, reason = coalesce(reason || '; ', '') || ?
+                WHERE id = ? AND state = 'uncertain'
+                """, arguments: [because, id])
     }
 
     private static let doubtSQL = """

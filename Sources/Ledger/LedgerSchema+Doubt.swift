@@ -32,6 +32,10 @@ extension LedgerSchema {
         WHEN NEW.state = 'inFlight' AND OLD.state <> 'queued'
           AND NOT (OLD.state = 'uncertain' AND NEW.repeating = 1 AND NEW.intent_at < coalesce(OLD.key_until, 0))
         BEGIN SELECT RAISE(ABORT, 'only a queued delivery is handed over'); END;
+        DROP TRIGGER doubt_begins_in_flight;
+        CREATE TRIGGER doubt_begins_in_flight BEFORE UPDATE OF state ON deliveries
+        WHEN NEW.state = 'uncertain' AND OLD.state NOT IN ('inFlight', 'uncertain')
+        BEGIN SELECT RAISE(ABORT, 'only a delivery in flight becomes uncertain'); END;
         DROP TRIGGER doubt_is_settled;
         CREATE TRIGGER doubt_is_settled BEFORE UPDATE OF state ON deliveries
         WHEN OLD.state = 'uncertain' AND NEW.state NOT IN ('uncertain', 'sent', 'queued', 'inFlight')
@@ -44,12 +48,22 @@ extension LedgerSchema {
         CREATE TRIGGER what_is_repeated_stays_in_doubt BEFORE UPDATE OF state ON deliveries
         WHEN OLD.state = 'inFlight' AND OLD.repeating = 1 AND NEW.state NOT IN ('inFlight', 'sent', 'uncertain')
         BEGIN SELECT RAISE(ABORT, 'a second hand-over proves nothing but its acceptance'); END;
+        CREATE TRIGGER what_is_repeated_is_marked BEFORE UPDATE OF repeating ON deliveries
+        WHEN OLD.state = 'inFlight' AND NEW.state = 'inFlight' AND NEW.repeating <> OLD.repeating
+        BEGIN SELECT RAISE(ABORT, 'a second hand-over stays one'); END;
         CREATE TRIGGER a_key_stays BEFORE UPDATE OF key_until ON deliveries
         WHEN OLD.state <> 'queued' AND NEW.state <> 'queued' AND NEW.key_until IS NOT OLD.key_until
         BEGIN SELECT RAISE(ABORT, 'a key is valid from the first hand-over on'); END;
         CREATE TRIGGER doubts_are_counted AFTER UPDATE OF state ON deliveries
         WHEN NEW.state = 'uncertain' AND OLD.state = 'inFlight' AND OLD.repeating = 0
         BEGIN UPDATE deliveries SET doubts = doubts + 1 WHERE id = NEW.id; END;
+
+        DROP TRIGGER sending_times;
+        CREATE TRIGGER sending_times AFTER UPDATE OF state ON deliveries WHEN NEW.state = 'sent' AND NEW.is_test = 0
+        BEGIN
+          UPDATE campaigns SET first_sent_at = min(coalesce(first_sent_at, NEW.sent_at), NEW.sent_at),
+            last_sent_at = max(coalesce(last_sent_at, NEW.sent_at), NEW.sent_at) WHERE number = NEW.campaign;
+        END;
 
         DROP TRIGGER ended_campaigns_stay_ended;
         CREATE TRIGGER ended_campaigns_stay_ended BEFORE UPDATE OF state ON campaigns

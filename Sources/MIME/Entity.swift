@@ -1,7 +1,7 @@
 internal import CGMime
 
 /// A MIME entity as bytes: its header fields, an empty line, its body. Lines end in CRLF, no byte has its eighth bit
-/// set. The only file that calls GMime; every object it makes is released before it returns.
+/// set. All writing by GMime is here; every object it makes is released before it returns.
 enum Entity {
     /// GMime would not write; there is no memory, or the library is not the one this was built with.
     struct Failure: Error {
@@ -9,7 +9,7 @@ enum Entity {
     }
 
     /// GMime sets itself up once; a second call at the same time is not safe, the use of it afterwards is.
-    private static let ready: Bool = {
+    static let ready: Bool = {
         g_mime_init()
         return true
     }()

@@ -102,7 +102,8 @@ package final class ListReader {
     private static func onOneLine(_ text: String) -> String? {
         // The separators of lines and of paragraphs, U+2028 and U+2029, begin with 0xE2.
         guard text.utf8.contains(where: { $0 < Byte.space || $0 == 0xE2 }) else { return text.isEmpty ? nil : text }
-        return text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
+        let line = text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
+        return line.isEmpty ? nil : line
     }
 
     private static func header(_ scanner: inout RecordScanner) throws(ListError) -> [String] {

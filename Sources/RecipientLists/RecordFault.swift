@@ -41,11 +41,13 @@ enum RecordFault: Equatable {
 
 /// Text of a list as it may be shown in a receipt or a journal.
 enum Excerpt {
+    /// Bytes that an excerpt is made from at most: four a scalar, and one scalar more to see whether something is left.
+    static let longest = 4 * (ListLimit.excerpt + 1)
+
     /// The beginning of `bytes`, UTF-8, at most `ListLimit.excerpt` Unicode scalars long, with control and format
     /// characters escaped.
     static func of(_ bytes: some Sequence<UInt8>) -> String {
-        // Four bytes a scalar, and one scalar more to see whether something is left over.
-        let beginning = Array(bytes.prefix(4 * (ListLimit.excerpt + 1)))
+        let beginning = Array(bytes.prefix(longest))
         var text = String.UnicodeScalarView()
         var count = 0
         for scalar in String(decoding: beginning, as: UTF8.self).unicodeScalars {

@@ -198,6 +198,10 @@ struct RecordScanner: ~Copyable {
     private mutating func unwind(
         to open: Int, _ openLine: Int, _ fault: RecordFault
     ) throws(ListError) -> FieldEnd {
+        // The excerpt is the same wherever a chunk ends.
+        while window.count - recordStart <= Excerpt.longest,
+            !window[(recordStart + open)...].contains(where: Self.isLineBreak), try refill()
+        {}
         let quote = recordStart + open
         let lineEnd = window[quote...].firstIndex(where: Self.isLineBreak) ?? window.count
         let text = excerpt(to: lineEnd)

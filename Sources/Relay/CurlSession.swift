@@ -43,6 +43,7 @@ final class CurlSession {
     deinit {
         // Closing calls back into the context, so the handle goes first.
         curl_easy_cleanup(handle)
+        context.interruption.forgetSockets()
         errorText.deallocate()
     }
 

@@ -3,13 +3,20 @@ import Synchronization
 
 /// Lets another thread end what a connection is waiting for.
 ///
-/// It knows the sockets that libcurl opens. An interruption shuts them down, which wakes every poll(2) on them; while
-/// a socket is known its number cannot be given to another file, since closing happens under the same lock.
+/// It knows the sockets that libcurl opens. An interruption shuts them down, which wakes every poll(2) on them.
+///
+/// libcurl 7.88 closes a socket that did not become a connection in time without a word to us, and then its number may
+/// belong to any other file. So each socket has a second descriptor here, which nobody else closes.
 final class Interruption: Sendable {
     private struct State {
-        var sockets: Set<Int32> = []
+        /// Our descriptors, by those of libcurl.
+        var sockets: [Int32: Int32] = [:]
         var isListening = false
         var isTripped = false
+
+        func shutDown() {
+            for own in sockets.values { shutdown(own, Int32(SHUT_RDWR)) }
+        }
     }
 
     private let state = Mutex(State())
@@ -34,7 +41,7 @@ final class Interruption: Sendable {
         state.withLock {
             guard $0.isListening else { return }
             $0.isTripped = true
-            for socket in $0.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+            $0.shutDown()
         }
     }
 
@@ -46,22 +53,36 @@ final class Interruption: Sendable {
                 return -1
             }
             let descriptor = socket(family, type | Int32(SOCK_CLOEXEC.rawValue), `protocol`)
-            if descriptor >= 0 { $0.sockets.insert(descriptor) }
+            guard descriptor >= 0 else { return -1 }
+            let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            guard own >= 0 else {
+                let code = errno
+                close(descriptor)
+                errno = code
+                return -1
+            }
+            if let gone = $0.sockets.updateValue(own, forKey: descriptor) { close(gone) }
             return descriptor
         }
     }
 
     func closeSocket(_ descriptor: Int32) -> Int32 {
         state.withLock {
-            $0.sockets.remove(descriptor)
+            if let own = $0.sockets.removeValue(forKey: descriptor) { close(own) }
             return close(descriptor)
+        }
+    }
+
+    /// The session is over: what libcurl has closed by itself is closed here too.
+    func forgetSockets() {
+        state.withLock {
+            for own in $0.sockets.values { close(own) }
+            $0.sockets = [:]
         }
     }
 
     /// Shuts down whatever is open: nothing more leaves, and closing cannot block.
     func shutDown() {
-        state.withLock {
-            for socket in $0.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
-        }
+        state.withLock { $0.shutDown() }
     }
 }

@@ -55,6 +55,10 @@ package final actor SMTPConnection: RelayConnection {
         guard let session, dialogue.isIdle else {
             return .lost(.idle, "there is no open connection to \(settings.address) that is free")
         }
+        if let reason = unaskedEnd(of: session) {
+            drop()
+            return .lost(.mail, reason)
+        }
         interruption.begin()
         defer { interruption.end() }
         // Before MAIL, so that the server does not wait for it.
@@ -179,6 +183,16 @@ package final actor SMTPConnection: RelayConnection {
         guard session != nil else { return }
         interruption.shutDown()
         session = nil
+    }
+
+    /// Why the connection is of no use before MAIL, or nil. What comes unasked, such as the farewell of a server that
+    /// has waited for too long, would be taken for the answer to MAIL.
+    private func unaskedEnd(of session: CurlSession) -> String? {
+        switch session.receive() {
+        case .wouldBlock: nil
+        case .closed(let reason): reason
+        case .bytes: "\(settings.address) spoke before it was asked anything"
+        }
     }
 
     /// `.read` when all is written.

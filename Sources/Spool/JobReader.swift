@@ -66,7 +66,8 @@ package enum JobReader {
             guard let object = node.object(what, knowing: common + ["events"]) else { return nil }
             return consent(object).map(Job.consent)
         case .control:
-            guard let object = node.object(what, knowing: common + ["campaign", "action", "reason"]) else { return nil }
+            let keys = ["campaign", "action", "reason", "as", "address"]
+            guard let object = node.object(what, knowing: common + keys) else { return nil }
             return control(object).map(Job.control)
         }
     }

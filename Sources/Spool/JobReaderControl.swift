@@ -7,8 +7,9 @@ extension JobReader {
         let action = object.required("action", "what to do with it") { $0.choice(ControlJob.Action.self) }
         guard action == .settle else {
             let reason = object.optional("reason") { $0.line(1...500) }
+            guard let action else { return nil }
             for key in ["as", "address"] { object.refuse(key, "Remove this; only the action “settle” has it.") }
-            guard let id, let campaign, let action else { return nil }
+            guard let id, let campaign else { return nil }
             return ControlJob(id: id, campaign: campaign, action: action, reason: reason)
         }
         let settlement = object.required("as", "how the doubt ends") { $0.choice(Settlement.self) }

@@ -182,6 +182,22 @@ final class SpoolDescriptor: Sendable {
         }
     }
 
+    /// The first `limit` bytes of a file, all of it if it is shorter.
+    func beginning(limit: Int) throws(SpoolError) -> [UInt8] {
+        var all: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while all.count < limit {
+            var outcome = Result<Int, SpoolError>.success(0)
+            part.withUnsafeMutableBytes { buffer in
+                do throws(SpoolError) { outcome = .success(try read(into: buffer)) } catch { outcome = .failure(error) }
+            }
+            let count = try outcome.get()
+            if count == 0 { break }
+            all += part[..<min(count, limit - all.count)]
+        }
+        return all
+    }
+
     /// The whole of a file of at most `limit` bytes.
     func contents(limit: Int) throws(SpoolError) -> [UInt8] {
         let size = try status().size

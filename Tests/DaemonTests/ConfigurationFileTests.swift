@@ -70,6 +70,9 @@ struct ConfigurationFileTests {
         #expect(configuration.testRecipients.isEmpty)
         #expect(configuration.pauseAfterUncertain == 20)
         #expect(configuration.retries == .standard)
+        #expect(configuration.holdAfterDowntime == 86_400)
+        #expect(configuration.postfixUser == "postfix")
+        #expect(configuration.settlingRelays.isEmpty)
         #expect(configuration.bounceAddress == nil)
         #expect(configuration.unsubscribeURL == nil)
         #expect(configuration.language == "en")
@@ -84,6 +87,8 @@ struct ConfigurationFileTests {
         #expect(relay.connectSeconds == 60)
         #expect(relay.finalReplySeconds == 600)
         #expect(relay.idleSeconds == 15)
+        #expect(relay.idempotencyHeader == nil)
+        #expect(!relay.settlesByJournal)
         #expect(relay.username == nil)
         #expect(relay.passwordCredential == nil)
         #expect(relay.passwordFile == nil)
@@ -112,6 +117,7 @@ struct ConfigurationFileTests {
                     pause_after_uncertain = 0
                     retry_after = [60, 120]
                     greylisting_retry_after = 30
+                    hold_after_downtime = 3600
                     bounce_address = "Bounces@Library.example"
                     unsubscribe_url = "https://library.example/stop/{token}"
                     language = "nl"
@@ -122,6 +128,7 @@ struct ConfigurationFileTests {
                     directory = "own"
                     [journal]
                     addresses = "clear"
+                    postfix_user = "mailer"
                     """))
         let relay = try #require(configuration.relays["default"])
         #expect(relay.certificateAuthorityFile == "/etc/campaignd/ca.pem")
@@ -135,6 +142,8 @@ struct ConfigurationFileTests {
         #expect(configuration.testRecipients == [try #require(AddressPattern("editor@library.example"))])
         #expect(configuration.pauseAfterUncertain == 0)
         #expect(configuration.retries == RetrySchedule(delays: [60, 120], greylistingDelay: 30))
+        #expect(configuration.holdAfterDowntime == 3600)
+        #expect(configuration.postfixUser == "mailer")
         #expect(configuration.bounceAddress?.text == "Bounces@library.example")
         #expect(configuration.unsubscribeURL == "https://library.example/stop/{token}")
         #expect(configuration.language == "nl")

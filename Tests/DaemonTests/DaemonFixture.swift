@@ -20,12 +20,17 @@ final class DaemonFixture: Sendable {
 
     /// - Parameters:
     ///   - relays: names and rates.
+    ///   - relayLines: further lines of each relay.
     ///   - lines: further lines of the configuration.
-    init(relays: [String: Int] = ["default": 3000], lines: [String] = [], clock: VirtualClock = VirtualClock()) throws {
+    init(
+        relays: [String: Int] = ["default": 3000], relayLines: [String] = [], lines: [String] = [],
+        clock: VirtualClock = VirtualClock()
+    ) throws {
         directory = try TemporaryDirectory()
         self.clock = clock
         let tables = relays.sorted { $0.key < $1.key }.map { name, rate in
-            TestConfiguration.Relay(name: name, url: "smtp://\(name).example:25", messagesPerHour: rate)
+            TestConfiguration.Relay(
+                name: name, url: "smtp://\(name).example:25", messagesPerHour: rate, lines: relayLines)
         }
         let text = TestConfiguration(relays: tables, lines: lines).toml(spool: "spool", ledger: "ledger.sqlite")
         let configuration = try ConfigurationFile.read(text, path: directory.path("campaignd.toml"))

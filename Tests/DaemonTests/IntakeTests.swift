@@ -20,38 +20,6 @@ struct IntakeTests {
     private static let service = JobText.campaign("c", to: [.list("list.csv")], basis: "service")
     private static let files = ["list.csv": Array("email\na@people.example\nb@people.example\n".utf8)]
 
-    /// Starts, takes all that is there, and stops: a daemon that knows nothing but what is on disk.
-    private func serve() async throws {
-        try await serve { context in
-            let isDone = try await eventually(timeout: .seconds(20)) { try context.spool.claimed().isEmpty }
-            #expect(isDone, "\(fixture.log.messages)")
-        }
-    }
-
-    /// The same, for as long as something else takes.
-    private func serve(during something: (DaemonContext) async throws -> Void) async throws {
-        let context = DaemonContext(
-            ledger: fixture.ledger, spool: fixture.context.spool, clocks: fixture.clock,
-            settings: fixture.context.settings, journal: fixture.context.journal, progress: Progress(),
-            stopping: StopFlag())
-        let intake = Intake(
-            context: context, library: CampaignLibrary(spool: context.spool), keeper: fixture.newKeeper(),
-            wakeLanes: {})
-        fixture.clock.join()
-        let run = Task { [clock = fixture.clock] in
-            await intake.run()
-            clock.leave()
-        }
-        let work = Task { await intake.runHeavyWork() }
-        await fixture.clock.settle()
-        try await something(context)
-        context.stopping.set()
-        intake.wake()
-        await run.value
-        await work.value
-        await fixture.writeReceipts()
-    }
-
     private func receipt(_ name: String) throws -> JobReceipt { try #require(try producer.receipt(name)) }
 
     private func dropCampaign(_ name: String = "c") throws {
@@ -60,7 +28,7 @@ struct IntakeTests {
 
     @Test func `a campaign goes from the drop to the last receipt`() async throws {
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").state == "running")
         #expect(producer.names(in: "incoming").isEmpty)
         await fixture.send(fixture.relay(), seconds: 10)
@@ -71,12 +39,12 @@ struct IntakeTests {
 
     @Test func `the same again does nothing, and is counted`() async throws {
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         await fixture.send(fixture.relay(), seconds: 10)
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").repeats == 2)
         #expect(producer.names(in: "receipts") == ["c"])
         await fixture.send(fixture.relay(), seconds: 1000)
@@ -85,9 +53,9 @@ struct IntakeTests {
 
     @Test func `the same under another name is told where the first is`() async throws {
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         try dropCampaign("again")
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("again").json["firstReceipt"]?.string == "c")
         #expect(try receipt("c").repeats == 1)
     }
@@ -95,16 +63,16 @@ struct IntakeTests {
     @Test func `the same twice at once is one campaign`() async throws {
         try dropCampaign("c")
         try dropCampaign("d")
-        try await serve()
+        try await fixture.serve()
         await fixture.send(fixture.relay(), seconds: 60)
         #expect(fixture.auditor.dots.count == 2)
     }
 
     @Test func `an id that was used for other content is refused`() async throws {
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         try producer.dropBundle("other", json: IntakeTests.service, files: ["list.csv": Array("email\n".utf8)])
-        try await serve()
+        try await fixture.serve()
         let refused = try receipt("other")
         #expect(refused.state == "rejected")
         #expect(refused.errors.map(\.pointer) == ["/id"])
@@ -117,9 +85,9 @@ struct IntakeTests {
 
     @Test func `a name that is taken gets a number, and no receipt is lost`() async throws {
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         try producer.dropFile("c", json: JobText.control("k", "pause", campaign: "c"))
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").state == "paused")
         #expect(try receipt("c.2").job == "k")
         #expect(try receipt("c.2").state == "finished")
@@ -127,7 +95,7 @@ struct IntakeTests {
 
     @Test func `what is no job is put aside, untouched, beside its answer`() async throws {
         try producer.dropFile("bad", json: "{ \"kind\": \"campaign\",\n  \"id\": }")
-        try await serve()
+        try await fixture.serve()
         let refused = try receipt("bad")
         #expect(refused.state == "rejected")
         #expect(refused.errors.first?.file == "bad.json")
@@ -138,11 +106,11 @@ struct IntakeTests {
     @Test func `a rejected job reserves no id`() async throws {
         let wrong = JobText.campaign("c", to: [.group("nobody")], basis: "service")
         try producer.dropFile("first", json: wrong)
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("first").state == "rejected")
         #expect(try receipt("first").errors.map(\.file) == ["first.json"])
         try dropCampaign("second")
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("second").state == "running")
     }
 
@@ -151,7 +119,7 @@ struct IntakeTests {
         let json = JobText.campaign("c", to: [.address("a@people.example"), .address("b@people.example")])
         try producer.dropFile("1", json: json)
         try producer.dropFile("2", json: JobText.consent("w", [.init("a@people.example", "withdrawn")]))
-        try await serve()
+        try await fixture.serve()
         await fixture.send(fixture.relay(), seconds: 60)
         #expect(fixture.auditor.recipients == ["b@people.example"])
         #expect(try receipt("2").state == "finished")
@@ -160,7 +128,7 @@ struct IntakeTests {
     @Test func `an import is answered with its counts, and its list is not kept`() async throws {
         let list = Array("email,Nieuwsbrief\na@people.example,J\nnobody,J\n".utf8)
         try producer.dropBundle("people", json: JobText.contacts("i"), files: ["list.csv": list])
-        try await serve()
+        try await fixture.serve()
         let done = try receipt("people")
         #expect(done.state == "finished")
         #expect(done.json["registered"]?.integers["added"] == 1)
@@ -171,10 +139,10 @@ struct IntakeTests {
 
     @Test func `a control job that does not fit is refused with the reason`() async throws {
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         try producer.dropFile("k", json: JobText.control("k", "approve", campaign: "c"))
         try producer.dropFile("l", json: JobText.control("l", "pause", campaign: "nothing"))
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("k").errors.map(\.pointer) == ["/action"])
         #expect(try receipt("k").errors.first?.message.contains("only a held campaign waits for approval") == true)
         #expect(try receipt("l").errors.map(\.pointer) == ["/campaign"])
@@ -183,7 +151,7 @@ struct IntakeTests {
     @Test func `a control job waits behind the planning of its campaign`() async throws {
         try dropCampaign("1")
         try producer.dropFile("2", json: JobText.control("k", "pause", campaign: "c"))
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("2").state == "finished")
         #expect(try receipt("1").state == "paused")
     }
@@ -248,7 +216,7 @@ struct IntakeTests {
     func `after a crash at any step the campaign is planned once and answered once`(step: Step) async throws {
         try dropCampaign()
         try await live(until: step)
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").state == "running")
         #expect(try receipt("c").count("queued") == 2)
         #expect(try receipt("c").repeats == 0)
@@ -257,7 +225,7 @@ struct IntakeTests {
         await fixture.send(fixture.relay(), seconds: 60)
         #expect(fixture.auditor.recipients.sorted() == ["a@people.example", "b@people.example"])
         try dropCampaign()
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").repeats == 1)
     }
 
@@ -274,7 +242,7 @@ struct IntakeTests {
             job: job, sha256: try #require(inspection.sha256), receipt: receipt.text, claim: claim.id,
             now: fixture.clock.wall)
         try await fixture.ledger.finish(job: id, registered: ["rows": 1], warnings: [])
-        try await serve()
+        try await fixture.serve()
         #expect(producer.names(in: "work/kept").isEmpty)
     }
 
@@ -282,11 +250,11 @@ struct IntakeTests {
         try await fixture.sql(
             "CREATE TRIGGER trouble BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'no room left'); END")
         try dropCampaign()
-        try await serve { _ in await fixture.clock.run(seconds: 10) }
+        try await fixture.serve { _ in await fixture.clock.run(seconds: 10) }
         #expect(fixture.log.messages.contains { $0.contains("no room left") }, "it was tried")
         #expect(try fixture.context.spool.claimed().map(\.attempts) == [0], "and no try is held against it")
         try await fixture.sql("DROP TRIGGER trouble")
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").state == "running")
     }
 
@@ -294,12 +262,12 @@ struct IntakeTests {
         try dropCampaign()
         let claim = try claim()
         for _ in 0..<Intake.attemptLimit { _ = try fixture.context.spool.inspect(claim) }
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("c").state == "rejected")
         #expect(try receipt("c").errors.first?.message.hasPrefix("the daemon crashed 5 times while it read") == true)
         #expect(producer.names(in: "work/kept").isEmpty)
         try dropCampaign("once-more")
-        try await serve()
+        try await fixture.serve()
         #expect(try receipt("once-more").state == "running")
     }
 }

@@ -22,13 +22,14 @@ struct MessageMakerTests {
 
     private func made(
         _ due: DueDelivery, basis: String = "consent", text: String = "Hello.\n", extra: [String: JSONValue] = [:],
-        change: (inout Configuration) -> Void = { _ in }
+        keyHeader: String? = nil, change: (inout Configuration) -> Void = { _ in }
     ) throws -> MessageMaker.Made {
         var configuration = fixture.configuration
         change(&configuration)
         let prepared = try fixture.campaign(
             JobText.campaign(due.job.text, to: [.address("a@people.example")], basis: basis, text: text, extra: extra))
-        return try MessageMaker(key: fixture.ledger.key).make(due, prepared, configuration: configuration)
+        return try MessageMaker(key: fixture.ledger.key).make(
+            due, prepared, configuration: configuration, keyHeader: keyHeader)
     }
 
     private func text(_ made: MessageMaker.Made) -> String { String(decoding: made.message, as: UTF8.self) }
@@ -55,6 +56,22 @@ struct MessageMakerTests {
         #expect(first.envelope == second.envelope)
         #expect(field("Message-ID", of: first) == "<\(first.messageID)>")
         #expect(first.messageID.hasSuffix("@library.example"))
+    }
+
+    @Test func `an idempotency key is the same at every attempt, and of this one message`() throws {
+        let header = "X-Idempotency-Key"
+        let first = try made(try due(), keyHeader: header)
+        var later = try due()
+        later.attempts = 3
+        later.isInDoubt = true
+        #expect(try made(later, keyHeader: header).message == first.message)
+        let key = try #require(field(header, of: first))
+        #expect(key.count == 40 && key.allSatisfy(\.isHexDigit))
+        #expect(!first.messageID.hasPrefix(key), "it is not in other headers")
+        let others = [try due(job: "d"), try due(address: "other@people.example"), try due(isTest: true)]
+        let keys = try others.map { field(header, of: try made($0, keyHeader: header)) }
+        #expect(Set(keys + [key]).count == 4)
+        #expect(field(header, of: try made(try due())) == nil, "most relays know no keys")
     }
 
     @Test func `the Message-ID tells campaigns, recipients and test mails apart`() throws {

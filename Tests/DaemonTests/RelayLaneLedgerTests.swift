@@ -90,7 +90,7 @@ struct RelayLaneLedgerTests {
         #expect(try await fixture.summary(number).counts.inFlight == 1)
         #expect(fixture.log.messages.contains { $0.contains("cannot be recorded, so nothing is sent") })
         try await fixture.sql(RelayLaneLedgerTests.repaired)
-        let recovery = try await fixture.ledger.recover()
+        let recovery = try await fixture.ledger.recover(StartingPoint(now: fixture.clock.wall))
         #expect(recovery.uncertain == 1)
         await fixture.send(fixture.relay(), seconds: 1000)
         #expect(fixture.auditor.dots.count == 1)

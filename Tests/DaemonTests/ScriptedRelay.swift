@@ -137,6 +137,8 @@ final class ScriptedRelay: RelayConnection {
         return .ready(fresh: true)
     }
 
+    func localPort() async -> Int? { nil }
+
     func offer(_ envelope: Envelope, message: [UInt8]) async -> RelayOffer {
         let recipient = envelope.recipient.text
         let answer = state.withLock { state in
@@ -192,7 +194,7 @@ final class ScriptedRelay: RelayConnection {
         let dot = RelayAuditor.Dot(
             relay: name, recipient: recipient, messageID: messageID(of: current.message),
             message: String(decoding: current.message, as: UTF8.self), at: at)
-        auditor.note(dot, isSettled: current.answer.isSettled)
+        auditor.note(dot, ending: current.answer.ending)
         written(at)
         note(.dot(recipient))
         _ = await pass(.dot)
@@ -273,12 +275,14 @@ final class ScriptedRelay: RelayConnection {
 }
 
 extension ScriptedRelay.Answer {
-    /// Whether a dot that is answered so leaves no right to a further one: only a 4yz does, and a dot never written.
-    fileprivate var isSettled: Bool {
+    /// What a dot that is answered so leaves behind: only a 4yz, and a dot never written, leave a right to another one.
+    fileprivate var ending: RelayAuditor.Ending {
         switch self {
-        case .accept, .silent: true
-        case .reply(_, let code, let text): code / 100 != 4 && !text.hasPrefix("5.7.")
-        case .lost, .notWritten: false
+        case .accept: .accepted
+        case .silent: .silent
+        case .reply(_, let code, _) where code / 100 == 2: .accepted
+        case .reply(_, let code, let text): code / 100 != 4 && !text.hasPrefix("5.7.") ? .refused : .open
+        case .lost, .notWritten: .open
         }
     }
 }

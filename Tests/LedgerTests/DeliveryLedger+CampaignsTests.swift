@@ -51,6 +51,30 @@ import Testing
         #expect([counts.sent, counts.uncertain, counts.bounced, counts.queued, counts.inFlight] == [5, 1, 1, 0, 0])
     }
 
+    @Test func `a campaign does not end while its doubt may end by itself, unless its time is over`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.register(["a@example.org"])
+        try await ledger.campaign(to: ["a@example.org"])
+        let delivery = try await ledger.doubt("a@example.org")
+        func state(_ examining: Set<String>, at moment: Timestamp? = nil) async throws -> CampaignState {
+            try await ledger.ledger.advance(campaign: 1, now: moment ?? now, limit: 9, examining: examining).standing
+                .state
+        }
+        #expect(try await state(["default"]) == .running)
+        try await ledger.ledger.giveUp(delivery: delivery, because: "nothing found")
+        #expect(try await state(["default"]) == .finished)
+        for isOther in [true, false] {
+            let ledger = try LedgerFixture()
+            try await ledger.register(["a@example.org"])
+            try await ledger.campaign(to: ["a@example.org"])
+            _ = try await ledger.doubt("a@example.org")
+            let end = try await ledger.ledger.advance(
+                campaign: 1, now: isOther ? now : now.adding(seconds: 86_400), limit: 9,
+                examining: [isOther ? "other" : "default"])
+            #expect(end.standing.state == .finished)
+        }
+    }
+
     @Test(arguments: [CampaignState.running, .held, .scheduled, .paused])
     func `when its time is over the rest expires, a few at a time`(state: CampaignState) async throws {
         let ledger = try await ledger({ $0.sendAfter = $0.expires }, state: state == .paused ? .running : state)

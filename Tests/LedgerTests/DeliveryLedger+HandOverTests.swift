@@ -46,7 +46,7 @@ import Testing
         let delivery = try ledger.delivery("a@example.org")
         #expect(try await ledger.intend(delivery) == .handOver)
         try await ledger.conclude(delivery, outcome)
-        #expect(try await ledger.intend(delivery) == .leave)
+        #expect(try await ledger.intend(delivery) == (outcome == .uncertain ? .leaveInDoubt : .leave))
         #expect(try await ledger.due() == nil)
     }
 
@@ -246,5 +246,17 @@ import Testing
         #expect(try await ledger.intend(flying) == .handOver)
         try await ledger.ledger.withhold(delivery: flying, reason: .missingField, detail: "no name")
         #expect(try ledger.states(1) == ["a@example.org withheld missingField", "b@example.org inFlight"])
+    }
+
+    @Test func `an intent keeps the port of its session, and its number is counted inside and outside`() async throws {
+        let people = ["a@example.org", "b@example.org"]
+        let ledger = try await ledger("a@example.org", "b@example.org")
+        for (number, person) in people.enumerated() {
+            let intent = try await ledger.ledger.intend(ledger.request(try ledger.delivery(person)))
+            #expect(intent == Intent(decision: .handOver, number: Int64(number + 1)))
+            #expect(ledger.ledger.counter.read() == Int64(number + 1))
+        }
+        #expect(try ledger.count("SELECT count(*) FROM deliveries WHERE local_port = 40001") == 2)
+        #expect(try ledger.count("SELECT count(*) FROM deliveries WHERE key_until IS NULL") == 2)
     }
 }

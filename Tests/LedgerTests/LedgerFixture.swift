@@ -199,12 +199,41 @@ extension LedgerFixture {
         Pacer.StoredSlot(bootID: LedgerFixture.bootID, at: BootInstant(nanoseconds: nanoseconds))
     }
 
+    /// What instant 2 is asked; the limits named keep no distance between dots unless `interval` says so.
+    func request(
+        _ delivery: Int64, at: Timestamp = now, slot nanoseconds: Int64 = 1, relays: [String] = ["default"],
+        interval: Int64 = 0, keySeconds: Int64? = nil
+    ) -> IntentRequest {
+        IntentRequest(
+            delivery: delivery, messageID: "<\(delivery)@library.example>", slot: slot(nanoseconds),
+            claims: relays.map { SlotClaim(name: $0, interval: interval) }, now: at, localPort: 40_001,
+            keySeconds: keySeconds)
+    }
+
     func intend(
-        _ delivery: Int64, at: Timestamp = now, slot nanoseconds: Int64 = 1, relays: [String] = ["default"]
+        _ delivery: Int64, at: Timestamp = now, slot nanoseconds: Int64 = 1, relays: [String] = ["default"],
+        interval: Int64 = 0, keySeconds: Int64? = nil
     ) async throws -> Delivery.IntentDecision {
-        try await ledger.intend(
-            delivery: delivery, messageID: "<\(delivery)@library.example>", slot: slot(nanoseconds), relays: relays,
-            now: at)
+        let request = request(
+            delivery, at: at, slot: nanoseconds, relays: relays, interval: interval, keySeconds: keySeconds)
+        return try await ledger.intend(request).decision
+    }
+
+    /// Brings a delivery into doubt: handed over, and no answer to the dot.
+    func doubt(_ text: String, at: Timestamp = now, keySeconds: Int64? = nil) async throws -> Int64 {
+        let delivery = try delivery(text)
+        #expect(try await intend(delivery, at: at, keySeconds: keySeconds) == .handOver)
+        try await conclude(delivery, .uncertain, at: at)
+        return delivery
+    }
+
+    @discardableResult
+    func recover(
+        at: Timestamp = now, machine: String? = nil, intentsInJournal: Int64? = nil, holdAfterDowntime: Int64? = nil
+    ) async throws -> Recovery {
+        try await ledger.recover(
+            StartingPoint(
+                now: at, machine: machine, intentsInJournal: intentsInJournal, holdAfterDowntime: holdAfterDowntime))
     }
 
     func conclude(

@@ -43,7 +43,7 @@ private struct Life {
         case 18: try await advance()
         default:
             guard Int.random(in: 0..<5, using: &random) == 0 else { return }
-            _ = try await ledger.ledger.recover()
+            try await ledger.recover(at: now)
             flying = []
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import MIME
@@ -65,6 +66,40 @@ private func block(_ headers: MessageHeaders) throws -> String {
         for bad in ["", "a b", "x <y", "x <y z>", "a\nb <n.example>", "ä.example"] {
             #expect(throws: ComposeError.self) { try block(headers(listID: bad)) }
         }
+    }
+
+    @Test func `an idempotency key stands in the header that the relay looks at, once, and only if there is one`()
+        throws
+    {
+        #expect(try !block(headers()).contains("0a1b"))
+        var own = headers(bulk: true)
+        own.idempotencyKey = (header: "X-Idempotency-Key", key: "0a1b")
+        #expect(try block(own).contains("\r\nX-Idempotency-Key: 0a1b\r\n"))
+        #expect(try block(own).components(separatedBy: "0a1b").count == 2)
+        #expect(own.idempotencyKey?.header == "X-Idempotency-Key")
+        #expect(own.idempotencyKey?.key == "0a1b")
+        own.idempotencyKey = nil
+        #expect(own == headers(bulk: true))
+    }
+
+    @Test(arguments: [
+        ("", "a"), ("X Key", "a"), ("X-Key:", "a"), ("X-Schl\u{FC}ssel", "a"), ("X-Key\r\nBcc", "a"),
+        (String(repeating: "x", count: 65), "a"), ("X-Key", ""), ("X-Key", "a b"), ("X-Key", "a\r\nBcc: b@example.org"),
+        ("X-Key", "\u{E4}"), ("X-Key", String(repeating: "a", count: 251)),
+    ]) func `an idempotency key that would break the header is refused`(header: String, key: String) {
+        var own = headers()
+        own.idempotencyKey = (header, key)
+        #expect(throws: ComposeError.self) { try block(own) }
+    }
+
+    @Test func `every field of a message is known by name, so that no key takes its place`() throws {
+        let own = headers(
+            listID: "news.example", listUnsubscribe: ["https://library.example/u"], oneClick: true, bulk: true)
+        let fields = try own.fields(subject: "Nieuws", from: sender, replyTo: Mailbox(address: "desk@library.example"))
+        let names = fields.components(separatedBy: "\r\n").filter { !$0.isEmpty && !$0.hasPrefix(" ") }
+            .map { $0.prefix { $0 != ":" }.lowercased() }
+        #expect(names.count == 12)
+        #expect(Set(names).subtracting(MessageHeaders.names) == [])
     }
 
     @Test func `a recipient that cannot stand in a field is refused`() {

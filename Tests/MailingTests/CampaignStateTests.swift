@@ -5,21 +5,23 @@ import Testing
 @Suite struct `The state of a campaign` {
     static let now = seconds(1000)
 
-    /// Row: state. Columns: approve, pause, resume, cancel. What the state becomes; nil where the job is refused.
+    /// Row: state. Columns: approve, pause, resume, cancel, settle. What the state becomes; nil where it is refused.
+    /// To settle changes deliveries, and of the campaign only what `reopened` says.
     static let table: [(CampaignState, [CampaignState?])] = [
-        (.planning, [nil, nil, nil, nil]),
-        (.held, [.running, nil, nil, .cancelled]),
-        (.scheduled, [nil, .paused, nil, .cancelled]),
-        (.running, [nil, .paused, nil, .cancelled]),
-        (.paused, [nil, .paused, .running, .cancelled]),
-        (.finished, [nil, nil, nil, nil]),
-        (.cancelled, [nil, nil, nil, nil]),
-        (.expired, [nil, nil, nil, nil]),
+        (.planning, [nil, nil, nil, nil, nil]),
+        (.held, [.running, nil, nil, .cancelled, nil]),
+        (.scheduled, [nil, .paused, nil, .cancelled, nil]),
+        (.running, [nil, .paused, nil, .cancelled, nil]),
+        (.paused, [nil, .paused, .running, .cancelled, nil]),
+        (.finished, [nil, nil, nil, nil, nil]),
+        (.cancelled, [nil, nil, nil, nil, nil]),
+        (.expired, [nil, nil, nil, nil, nil]),
     ]
 
     @Test func `is changed by a control job as the table says, and by no other`() {
         #expect(Self.table.map(\.0) == CampaignState.allCases)
         for (state, becomes) in Self.table {
+            #expect(becomes.count == ControlJob.Action.allCases.count)
             for (action, expected) in zip(ControlJob.Action.allCases, becomes) {
                 switch state.applying(action, now: Self.now, sendAfter: nil) {
                 case .success(let next): #expect(next == expected, "\(action) on \(state)")
@@ -41,6 +43,20 @@ import Testing
         let time = seconds(sendAfter)
         #expect(try CampaignState.held.applying(.approve, now: Self.now, sendAfter: time).get() == expected)
         #expect(try CampaignState.paused.applying(.resume, now: Self.now, sendAfter: time).get() == expected)
+    }
+
+    /// Row: state. What it becomes when a message waits again while there is time for it; nil where none can leave.
+    @Test(
+        arguments: [
+            (.planning, nil), (.held, .held), (.scheduled, .scheduled), (.running, .running), (.paused, .paused),
+            (.finished, .running), (.cancelled, nil), (.expired, nil),
+        ] as [(CampaignState, CampaignState?)])
+    func `after a doubt was settled for sending again lets the message leave or refuses it`(
+        state: CampaignState, becomes: CampaignState?
+    ) {
+        #expect(state.reopened(now: Self.now, expires: seconds(1001)) == becomes)
+        #expect(state.reopened(now: Self.now, expires: seconds(1000)) == nil)
+        #expect(state.reopened(now: Self.now, expires: seconds(999)) == nil)
     }
 
     @Test func `is final when finished, cancelled or expired`() {

@@ -83,6 +83,13 @@ private func domain(octets: Int) -> String {
         #expect(throws: EmailAddress.Invalid.self) { try address("l@" + domain(octets: 253)) }
     }
 
+    @Test func `is refused in few words, however long it is`() throws {
+        for label in [repeated("d", 60_000), repeated("é", 60_000), repeated("_", 60_000)] {
+            let invalid = #expect(throws: EmailAddress.Invalid.self) { try address("a@\(label).org") }
+            #expect((1...200).contains(invalid?.description.unicodeScalars.count ?? 0))
+        }
+    }
+
     @Test func `has domain labels of at most 63 octets, counted in ASCII`() throws {
         #expect(throws: Never.self) { try address("a@" + repeated("d", 63) + ".org") }
         #expect(throws: EmailAddress.Invalid.self) { try address("a@" + repeated("d", 64) + ".org") }

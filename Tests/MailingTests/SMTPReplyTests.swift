@@ -33,6 +33,9 @@ import Testing
     @Test func `is kept as one line of at most 500 characters`() {
         #expect(SMTPReply(code: 250, lines: ["one", "two"]).text == "one two")
         #expect(reply(250, String(repeating: "x", count: 501)).text.count == 500)
+        #expect(reply(250, "x" + String(repeating: "\u{301}", count: 2000)).text.unicodeScalars.count == 500)
+        #expect(
+            reply(250, "queued as x" + String(repeating: "\u{301}", count: 200)).queueID?.unicodeScalars.count == 100)
         #expect(reply(250).description == "250")
         #expect(reply(250, "ok").description == "250 ok")
     }
@@ -102,6 +105,10 @@ import Testing
 
     @Test func `keeps text that is not UTF-8 without failing`() {
         #expect(Self.read([[50, 53, 48, 32, 0xFF, 0xE9, 13, 10]]) == ["250|\u{FFFD}\u{FFFD}"])
+    }
+
+    @Test func `keeps no control character beyond ASCII either`() {
+        #expect(Self.read("250 a\u{85}b\u{9B}c\u{A0}d\r\n") == ["250|a b c\u{A0}d"])
     }
 
     @Test func `does not recover from what is not SMTP`() {

@@ -76,6 +76,16 @@ struct ListReaderTests {
         #expect(contents.rows == [RecipientRow(line: 2, email: "x@example.org", name: "A B C")])
     }
 
+    @Test func `the separators of lines and paragraphs do not get into a name either`() throws {
+        let contents = try ListContents(
+            "email;name;language;na\u{2028}me 2\nx@example.org;A\u{2028}B\u{2029}C;\u{2028};D\u{2028}\n")
+        #expect(
+            contents.rows == [
+                RecipientRow(
+                    line: 2, email: "x@example.org", name: "A B C", attributes: ["na me 2": "D\u{2028}"])
+            ])
+    }
+
     @Test func `addresses are not judged`() throws {
         #expect(try ListContents("email\nnobody\n").rows.map(\.email) == ["nobody"])
     }

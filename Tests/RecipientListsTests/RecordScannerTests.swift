@@ -27,6 +27,16 @@ struct RecordScannerTests {
         #expect(contents.rows.map(\.email) == ["b@example.org"])
     }
 
+    @Test func `a bad row is shown whole, also where it does not fit into what was read of the list`() throws {
+        let row = "\"x@example.org\"" + String(repeating: "e", count: 100)
+        let filled = ListLimit.record - 40
+        let rows = String(repeating: "x@example.org\n", count: filled / 14)
+        for shift in 0..<40 {
+            let contents = try ListContents("email\n" + rows + String(repeating: "\n", count: shift) + row + "\n")
+            #expect(contents.bad.map(\.text) == [row])
+        }
+    }
+
     @Test func `a quotation mark that is never closed swallows no row and is reported with its line`() throws {
         let rest = (4...20_000).map { "r\($0)@example.org;x\n" }.joined()
         let contents = try ListContents("email;a\na@example.org;1\nb@example.org;\"x\n" + rest)

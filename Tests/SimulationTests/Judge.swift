@@ -79,10 +79,10 @@ struct Judge {
         for control in record.controls.values where ["pause", "cancel"].contains(control.action) {
             guard let seen = control.seenAt, !control.isRejected else { continue }
             let resumed = record.controls.values.filter {
-                $0.campaign == control.campaign && $0.action == "resume"
-            }.compactMap { $0.seenAt }
-            // The answer to a resumption is seen a little after it took effect.
-            let until = resumed.filter { $0 >= seen }.min().map { $0 - 2_000_000_000 } ?? .max
+                $0.campaign == control.campaign && $0.action == "resume" && !$0.isRejected
+                    && $0.droppedAt >= control.droppedAt
+            }
+            let until = resumed.map(\.droppedAt).min() ?? .max
             for dot in record.dots
             where dot.campaign == control.campaign && dot.at > seen + Observer.grace && dot.at < until {
                 verdict.unexplained.append("\(dot.recipient) got \(dot.campaign) after its \(control.action)")
@@ -125,15 +125,16 @@ struct Judge {
             verdict.unexplained.append("\(address) never agreed and got \(campaign)")
         }
         let isSettled = (row["reason"] ?? "").hasPrefix("settled as sent")
+        let pardons = record.controls.values.count { $0.campaign == campaign && $0.settlement == "resend" }
         switch state {
-        case "sent" where taken == 1 || isSettled: break
+        // Whoever has something sent again that had arrived has it arrive twice.
+        case "sent" where (1...1 + pardons).contains(taken) || isSettled: break
         case "sent": verdict.losses.append("\(address) is sent in \(campaign), and \(taken) were taken")
         case "uncertain":
             doubts += 1
             let isCause = dots.contains { !$0.mayRepeat } || record.crashes > 0 || record.failedSteps > 0
             if !isCause { verdict.unexplained.append("\(address) is uncertain in \(campaign) without a cause") }
         case "bounced", "withheld", "expired", "cancelled":
-            let pardons = record.controls.values.count { $0.campaign == campaign && $0.settlement == "resend" }
             if taken > pardons { verdict.losses.append("\(address) is \(state) in \(campaign), and the relay took it") }
         default: verdict.losses.append("\(address) is \(state) in \(campaign), which has ended")
         }

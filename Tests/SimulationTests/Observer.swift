@@ -10,11 +10,12 @@ struct Record: Sendable {
         var seenAt: Int64?
     }
 
-    /// A control job, and when its receipt was first seen, in true nanoseconds.
+    /// A control job, when it was dropped, and when its receipt was first seen, in true nanoseconds.
     struct Control: Sendable {
         var action: String
         var campaign: String
         var settlement: String?
+        var droppedAt: Int64
         var seenAt: Int64?
         var isRejected = false
     }
@@ -78,9 +79,10 @@ final class Observer: Sendable {
         state.withLock { $0.record.withdrawals[job] = Record.Withdrawal(address: address) }
     }
 
-    func controls(_ action: String, campaign: String, job: String, settlement: String?) {
+    func controls(_ action: String, campaign: String, job: String, settlement: String?, at moment: Int64) {
         state.withLock {
-            $0.record.controls[job] = Record.Control(action: action, campaign: campaign, settlement: settlement)
+            $0.record.controls[job] = Record.Control(
+                action: action, campaign: campaign, settlement: settlement, droppedAt: moment)
             // Whoever settles with “resend”, or goes on, opens the campaign again.
             if settlement != nil || action == "resume" || action == "approve" { $0.open.insert(campaign) }
         }

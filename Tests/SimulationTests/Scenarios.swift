@@ -19,7 +19,7 @@ enum Scenarios {
         answer fred 5.1.1
         campaign news anna bert carl dora emil fred gina
         1.19 withdraw gina
-        2 pause news
+        1.985 pause news
         4 resume news
         """
 

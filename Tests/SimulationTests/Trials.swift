@@ -59,9 +59,7 @@ struct Trials: Sendable {
                 let sum = Mutex(Sum())
                 DispatchQueue.concurrentPerform(iterations: trials.count) { index in
                     if untilFirstFailure, sum.withLock({ !$0.isGood }) { return }
-                    let b = Date.now
                     let one = playHere(trials[index])
-                    if ProcessInfo.processInfo.environment["SHOW"] != nil { say("\(trials[index].label) \(-b.timeIntervalSinceNow) \(one.failures.first?.prefix(700) ?? "")") }
                     sum.withLock { $0 = $0 + one }
                 }
                 continuation.resume(returning: sum.withLock { $0 })

@@ -45,7 +45,7 @@ final class World {
     private var isLast = false
 
     /// Virtual time after which a world that has not come to its end is called stuck, in nanoseconds.
-    private static let limit = Moment.start.true + 900 * 1_000_000_000
+    private static let limit = Moment.start.true + 5400 * 1_000_000_000
 
     init(_ scenario: Scenario, fate: Fate) throws {
         self.scenario = scenario
@@ -65,7 +65,6 @@ final class World {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
-    var probeRoot: String { root }
     deinit { try? FileManager.default.removeItem(atPath: root) }
 
     /// Plays the scenario to its end and returns what was seen.
@@ -90,7 +89,10 @@ final class World {
             if machine.hasEnded { return try ended(machine) }
         }
         try observer.look(spool, at: moment.true)
-        guard moment.true < World.limit else { return false }
+        guard moment.true < World.limit else {
+            if case .running(let machine) = phase { observer.left(machine, run: run) }
+            return false
+        }
         if let event = pending.first, due(event) <= moment.true {
             pending.removeFirst()
             try perform(event.action)
@@ -231,7 +233,7 @@ final class World {
         var extra: [String: JSONValue] = [:]
         extra["as"] = settlement.map { .string($0) }
         extra["address"] = name.map { .string(Scenario.address($0)) }
-        observer.controls(action, campaign: campaign, job: id, settlement: settlement)
+        observer.controls(action, campaign: campaign, job: id, settlement: settlement, at: moment.true)
         try drop(id, JobText.control(id, action, campaign: campaign, extra: extra))
     }
 

@@ -102,6 +102,55 @@ struct JobReaderTests {
         #expect(read(control, form: .single) == .success(.control(job)))
     }
 
+    private let settle =
+        #"{"kind":"control","id":"k","campaign":"news","action":"settle","as":"sent","reason":"the relay's log"}"#
+
+    @Test func `a doubt is settled as sent or to be sent again, for all or for one recipient`() throws {
+        let id = try #require(JobID("k"))
+        let campaign = try #require(JobID("news"))
+        let all = ControlJob(
+            id: id, campaign: campaign, action: .settle, reason: "the relay's log", settlement: .sent, address: nil)
+        #expect(read(settle, form: .single) == .success(.control(all)))
+        let one = settle.replacing(#""as":"sent""#, with: #""as":"resend","address":"Jan@Example.org""#)
+        let expected = ControlJob(
+            id: id, campaign: campaign, action: .settle, reason: "the relay's log", settlement: .resend,
+            address: try address("Jan@example.org"))
+        #expect(read(one, form: .single) == .success(.control(expected)))
+    }
+
+    @Test(arguments: [
+        (#","reason":"the relay's log""#, "", " 1:1", "Add “reason”"),
+        (#""as":"sent","#, "", " 1:1", "Add “as”"),
+        (#""sent""#, #""maybe""#, "/as 1:69", "Write one of “sent”, “resend” here instead of “maybe”."),
+        (#""sent""#, "true", "/as 1:69", "Write a text"),
+        (#""the relay's log""#, #""""#, "/reason 1:85", "Write something"),
+        (#""the relay's log""#, #""a\nb""#, "/reason 1:85", "Remove the character"),
+        (#""reason""#, #""address":"jan","reason""#, "/address 1:86", "there is no @ in it"),
+        (#""reason""#, #""who":"jan","reason""#, "/who 1:76", ""),
+    ])
+    func `a settlement that is not clear is refused with its place`(
+        part: String, change: String, place: String, message: String
+    ) {
+        let text = settle.replacing(part, with: change)
+        #expect(text != settle)
+        #expect(places(text, form: .single) == [place])
+        #expect(errors(text, form: .single).allSatisfy { $0.message.contains(message) }, "\(errors(text))")
+    }
+
+    @Test(arguments: ["approve", "pause", "resume", "cancel"])
+    func `only a settlement says as what, and of whom`(action: String) {
+        let text = settle.replacing("settle", with: action).replacing(
+            #","reason""#, with: #","address":"a@b.example","reason""#)
+        #expect(places(text, form: .single) == ["/as 1:\(63 + action.count)", "/address 1:\(80 + action.count)"])
+        #expect(
+            errors(text, form: .single).allSatisfy { $0.message == "Remove this; only the action “settle” has it." })
+    }
+
+    @Test func `all that is wrong with a settlement is said at once`() {
+        let text = #"{"kind":"control","id":"k","action":"settle","as":"gone","address":"x"}"#
+        #expect(places(text, form: .single) == [" 1:1", " 1:1", "/as 1:51", "/address 1:68"])
+    }
+
     @Test func `all errors come at once, in the order of the file and each with its place`() {
         let text = """
             {

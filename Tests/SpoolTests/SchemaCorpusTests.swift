@@ -7,11 +7,14 @@ struct SchemaCorpus: Sendable, CustomTestStringConvertible {
     let path: [String]
     let good: [String]
     let bad: [String]
+    /// In which the place is; nil for the good document of the kind.
+    let document: String?
 
-    var testDescription: String { "\(kind) \(path.joined(separator: "/"))" }
+    var testDescription: String { "\(kind) \(path.joined(separator: "/"))\(document == nil ? "" : " of another")" }
 
-    init(_ kind: Job.Kind, _ path: String, good: [String], bad: [String]) {
+    init(_ kind: Job.Kind, _ path: String, of document: String? = nil, good: [String], bad: [String]) {
         self.kind = kind
+        self.document = document
         self.path = path.split(separator: "/").map(String.init)
         self.good = good
         self.bad = bad
@@ -32,6 +35,20 @@ struct SchemaCorpus: Sendable, CustomTestStringConvertible {
             SchemaCorpus(
                 .control, "reason", good: ["x", " x", x(500), "ä\u{A0}😀", "\u{3000}"],
                 bad: ["", " ", "   ", x(501), "a\nb", "a\n"] + controls.map { "a\($0)b" }),
+            SchemaCorpus(
+                .control, "action", of: SchemaDocument.settle, good: ["settle"],
+                bad: ["approve", "pause", "resume", "cancel", "Settle", "settle\n", ""]),
+            SchemaCorpus(
+                .control, "as", of: SchemaDocument.settle, good: ["sent", "resend"],
+                bad: ["", "Sent", "sent\n", "bounced", "queued", "uncertain"]),
+            SchemaCorpus(
+                .control, "reason", of: SchemaDocument.settle, good: ["x", x(500)],
+                bad: ["", " ", x(501), "a\nb"] + controls.map { "a\($0)b" }),
+            SchemaCorpus(
+                .control, "address", of: SchemaDocument.settle,
+                good: ["a@b.example", "jörg@bücher.example", "A.B+tag@Sub.Example.ORG"],
+                bad: ["", "a", "a@b", "a b@c.example", "A <a@b.example>", "a@b.example\n"]
+                    + controls.map { "a\($0)b@c.example" }),
             SchemaCorpus(
                 .contacts, "lists/0/preset", good: ["a", "a-1", x(64), "0", "a-"],
                 bad: ["", "-a", "_a", "a_b", "A", "aB", "a.b", "a b", "a\n", x(65), "ä"]),

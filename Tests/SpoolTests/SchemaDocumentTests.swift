@@ -46,6 +46,10 @@ enum SchemaDocument {
     static let control = """
         {"$schema":"x","kind":"control","id":"k-1","campaign":"spring","action":"pause","reason":"Wrong title"}
         """
+    static let settle = """
+        {"$schema":"x","kind":"control","id":"k-2","campaign":"spring","action":"settle","as":"resend",
+         "address":"jan@example.org","reason":"The relay's log does not have it."}
+        """
 
     /// What takes the place of every value in turn.
     private static let replacements: [JSONValue.Content] = [
@@ -63,7 +67,7 @@ enum SchemaDocument {
         member("list", .string("l.csv")), member("address", .string("a@b.example")), member("preset", .string("p")),
         member("basis", .string("consent")), member("basis", .string("service")), member("name", .string("n")),
         member("justification", .string("j")), member("reason", .string("r")), member("$schema", .string("s")),
-        member("refused", .array([])), member("attachments", .array([])),
+        member("refused", .array([])), member("attachments", .array([])), member("as", .string("sent")),
     ]
 
     private static func place(_ content: JSONValue.Content) -> JSONValue {

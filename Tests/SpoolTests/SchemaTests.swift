@@ -32,6 +32,7 @@ struct SchemaTests {
     func `the decoder accepts what the schema accepts, one change away from a good job`(kind: Job.Kind) throws {
         var goods = [try SchemaDocument.good(kind)]
         if kind == .campaign { goods.append(try SchemaDocument.read(SchemaDocument.shortCampaign)) }
+        if kind == .control { goods.append(try SchemaDocument.read(SchemaDocument.settle)) }
         for good in goods {
             let documents = [good] + SchemaDocument.changes(of: good)
             let verdicts = try SchemaVerdicts(kind, documents.map(SchemaDocument.text))
@@ -43,7 +44,7 @@ struct SchemaTests {
 
     @Test(arguments: SchemaCorpus.cases)
     func `the decoder and the schema agree about each form of text`(corpus: SchemaCorpus) throws {
-        let good = try SchemaDocument.good(corpus.kind)
+        let good = try corpus.document.map(SchemaDocument.read) ?? SchemaDocument.good(corpus.kind)
         let texts = corpus.good + corpus.bad
         let documents = try texts.map { text in
             try #require(SchemaDocument.setting(corpus.path[...], of: good, to: .string(text)))

@@ -1,0 +1,86 @@
+import Foundation
+import Glibc
+
+/// A real journald of its own, in a mount namespace, with its files in a temporary directory.
+package final class PrivateJournal: Sendable {
+    private static let program = "/lib/systemd/systemd-journald"
+    /// Who may write beside root; not root.
+    package static let writer = 65_534
+
+    package static let obstacle: String? = {
+        // In continuous integration nothing may be skipped: there the tests run, and fail where they cannot.
+        if ProcessInfo.processInfo.environment["CI"] == "true" { return nil }
+        if geteuid() != 0 { return "a private journald needs root" }
+        return access(program, X_OK) == 0 ? nil : "the package systemd is not installed"
+    }()
+
+    private let directory: TemporaryDirectory
+    private let child: ChildProcess
+
+    package init() throws {
+        directory = try TemporaryDirectory()
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: directory.path)
+        let script = """
+            mount -t tmpfs -o mode=0755 none /run && mount -t tmpfs none /var/log &&
+                mkdir -p /var/log/journal /run/systemd &&
+                mount --bind "$1" /var/log/journal && mount --bind "$2" /run/systemd && exec "$3" test
+            """
+        child = try ChildProcess(
+            [
+                "unshare", "--mount", "--propagation", "private", "bash", "-c", script, "bash",
+                try directory.makeDirectory("files"), try directory.makeDirectory("sockets"), Self.program,
+            ], environment: ProcessInfo.processInfo.environment, output: directory.path("output"),
+            error: directory.path("output"))
+    }
+
+    deinit {
+        child.killAndWait()
+    }
+
+    private var socket: String { directory.path("sockets/journal.test/") }
+
+    /// The directory of the files: below it is one named by the machine.
+    package var files: String {
+        get throws {
+            let names = try FileManager.default.contentsOfDirectory(atPath: directory.path("files"))
+            return directory.path("files/\(names.first ?? "")")
+        }
+    }
+
+    /// Writes entries, each a user and its native fields or, without any field name, a line of syslog; returns when
+    /// the last one can be read.
+    package func write(_ entries: [(user: Int, String)]) async throws {
+        let isListening = await eventually(timeout: .seconds(10)) { access(socket + "socket", F_OK) == 0 }
+        let said = String(decoding: try directory.read("output"), as: UTF8.self)
+        guard isListening else { throw TestSupportError("the private journald does not listen. It said: \(said)") }
+        let script = """
+            import os, socket, sys
+            for number in range(2, len(sys.argv), 2):
+                child = os.fork()
+                if child == 0:
+                    if int(sys.argv[number]):
+                        os.setgroups([])
+                        os.setgid(int(sys.argv[number]))
+                        os.setuid(int(sys.argv[number]))
+                    text = sys.argv[number + 1]
+                    name = "dev-log" if text.startswith("<") else "socket"
+                    end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                    end.connect(sys.argv[1] + name)
+                    end.send(text.encode())
+                    os._exit(0)
+                if os.waitpid(child, 0)[1]:
+                    sys.exit("the entry was not taken")
+            """
+        let marker = UUID().uuidString
+        let all = entries + [(0, "MESSAGE=\(marker)\nMARKER=\(marker)\n")]
+        let result = try await runPython(script, [socket] + all.flatMap { ["\($0.user)", $0.1] })
+        guard result.status == 0 else { throw TestSupportError("the journal was not written: \(result.errorText)") }
+        let deadline = MonotonicClock.now() + 10_000_000_000
+        while MonotonicClock.now() < deadline {
+            let found = try await runProcess(
+                ["journalctl", "--quiet", "--directory", try files, "--output=cat", "MARKER=\(marker)"])
+            if found.outputText == marker + "\n" { return }
+        }
+        throw TestSupportError("the private journald has not taken the entries")
+    }
+}
