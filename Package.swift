@@ -11,8 +11,8 @@ let strict: [SwiftSetting] = [
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
@@ -43,7 +43,7 @@ let package = Package(
         module("Spool", ["Mailing", crypto]),
         module("Ledger", ["Mailing", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
         module("MIME", ["CGMime", .product(name: "Mustache", package: "swift-mustache")]),
-        module("Relay", ["Mailing", "CCurl"]),
+        module("Relay", ["Mailing", "CCurl"], exclude: ["FAULTS.md"]),
         module("Systemd", ["CSystemd", .product(name: "Logging", package: "swift-log")]),
 
         // Where they meet.
@@ -66,7 +66,10 @@ let package = Package(
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .systemLibrary(
+            name: "COpenSSL", path: "Tests/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", swiftSettings: strict),
         tests("MailingTests", ["Mailing"]),
         tests("RecipientListsTests", ["RecipientLists"]),

@@ -107,6 +107,19 @@ import Testing
         #expect(pair.server.violations == [])
     }
 
+    @Test(arguments: ["421 4.4.2 idle too long", "451 4.7.0 timeout", "554 5.3.2 out of service", "250 2.0.0 Ok"])
+    func `what a server says unasked before MAIL is not taken for the answer to it`(words: String) async throws {
+        let progress = MatrixProgress()
+        let pair = try Pair(
+            SMTPScript().on(.idle, occurrence: 1, .when({ progress.isOpen }, then: .replyThenClose(words))))
+        #expect(await pair.connection.open() == .ready(fresh: true))
+        progress.isOpen = true
+        #expect(await pair.server.waitUntil(timeout: .seconds(5)) { $0.connectionsClosed == 1 })
+        #expect(await pair.connection.offer(try envelope(), message: message("x")).lostPhase == .mail)
+        #expect(try await pair.deliver()?.replyCode == 250)
+        #expect(!pair.server.snapshot.commands.contains { $0.hasPrefix("1 MAIL") })
+    }
+
     @Test(arguments: ["421 4.3.2 not now", "554 5.7.1 not you"])
     func `a greeting that refuses is returned as it is`(greeting: String) async throws {
         let pair = try Pair(SMTPScript().on(.greeting, .replyThenClose(greeting)))

@@ -89,14 +89,13 @@ private final class OwnThread: TaskExecutor {
     }
 
     @Test func `a body that the server does not read returns soon and has no dot`() async throws {
-        let server = try await PythonSMTPServer("stall-body")
-        let connection = SMTPConnection(settings: settings(port: server.port))
-        #expect(await connection.open() == .ready(fresh: true))
+        let pair = try Pair(SMTPScript().on(.body, .deaf))
+        #expect(await pair.connection.open() == .ready(fresh: true))
         let envelope = try envelope()
         let body = Array(String(repeating: String(repeating: "x", count: 70) + "\r\n", count: 300_000).utf8)
-        let call = begin { await connection.offer(envelope, message: body) }
-        #expect(await server.waitUntil("DATA"))
-        let (result, delay) = await interrupted(connection, call)
+        let call = begin { await pair.connection.offer(envelope, message: body) }
+        #expect(await pair.server.waitUntil(timeout: .seconds(20)) { $0.scripted == 1 })
+        let (result, delay) = await interrupted(pair.connection, call)
         #expect(result == .lost(.body, "handing over was interrupted"))
         #expect(delay < Self.soon)
     }

@@ -47,7 +47,7 @@ struct PowerLossWorld {
     }
 
     private func end(_ job: String) async throws {
-        let hasEnded = try await eventually(timeout: .seconds(20), every: .milliseconds(10)) {
+        let hasEnded = try await eventually(timeout: .seconds(60), every: .milliseconds(10)) {
             try SweepWorld.hasEnded(job, scenario) || !scenario.daemon.isRunning
         }
         guard hasEnded, scenario.daemon.isRunning else { throw TestSupportError("\(job) stands still") }

@@ -6,8 +6,9 @@ import Synchronization
 /// A relay on 127.0.0.1 that counts: it records every message with the moment of its dot, reports what a client does
 /// wrong, and misbehaves by its `SMTPScript`.
 ///
-/// It speaks plain ESMTP (RFC 5321) without PIPELINING and STARTTLS, on one thread a connection. Connections are
-/// served from `init` until `stop()` or the last reference goes. Moments are `CLOCK_MONOTONIC` in nanoseconds.
+/// It speaks ESMTP (RFC 5321) without PIPELINING, in clear, with STARTTLS (RFC 3207) or with TLS from the first byte
+/// (RFC 8314), on one thread a connection. Connections are served from `init` until `stop()` or the last reference
+/// goes. Moments are `CLOCK_MONOTONIC` in nanoseconds.
 package final class CountingSMTPServer: Sendable {
     /// A user name and its password, offered as AUTH PLAIN and AUTH LOGIN.
     package struct Credentials: Sendable, Equatable {
@@ -23,18 +24,48 @@ package final class CountingSMTPServer: Sendable {
         }
     }
 
+    /// How connections are encrypted.
+    package enum Encryption: Sendable {
+        /// STARTTLS is offered, and nothing but EHLO and QUIT is served before it.
+        case startTLS(ServerCertificate)
+        /// From the first byte.
+        case implicit(ServerCertificate)
+
+        var certificate: ServerCertificate {
+            switch self {
+            case .startTLS(let certificate), .implicit(let certificate): certificate
+            }
+        }
+
+        var isImplicit: Bool {
+            if case .implicit = self { true } else { false }
+        }
+    }
+
     /// What the server says of itself.
     package struct Options: Sendable {
         /// In the greeting and the first line of the EHLO reply.
         package var hostname = "relay.example"
-        /// The lines of the EHLO reply after the first one, AUTH excepted.
+        /// The lines of the EHLO reply after the first one, AUTH and STARTTLS excepted.
         package var extensions = ["8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"]
         /// If given, AUTH is offered, and MAIL needs it.
         package var credentials: Credentials?
+        /// nil: everything in clear.
+        package var encryption: Encryption?
 
         /// The usual extensions; AUTH if there are credentials.
-        package init(credentials: Credentials? = nil) {
+        package init(credentials: Credentials? = nil, encryption: Encryption? = nil) {
             self.credentials = credentials
+            self.encryption = encryption
+        }
+
+        /// The ordinary reply to EHLO, lines parted by "\n".
+        package func helloReply(isEncrypted: Bool) -> String {
+            var lines = [hostname] + extensions
+            if let encryption, !isEncrypted, !encryption.isImplicit { lines.append("STARTTLS") }
+            if credentials != nil, isEncrypted || encryption == nil { lines.append("AUTH PLAIN LOGIN") }
+            let last = lines.count - 1
+            return lines.enumerated().map { $0 == last ? "250 \($1)" : "250-\($1)" }.joined(separator: "\n")
         }
 
         private func offers(_ keyword: String) -> Bool {

@@ -11,6 +11,10 @@ package struct SMTPScript: Sendable {
         case greeting
         /// EHLO or HELO was read.
         case ehlo
+        /// STARTTLS was read; a reply of 2yz begins the handshake.
+        case starttls
+        /// The client's first bytes of TLS have come, and none of ours have gone.
+        case handshake
         /// Credentials were read; the default answers by whether they are right.
         case auth
         case mail
@@ -26,7 +30,8 @@ package struct SMTPScript: Sendable {
         case rset
         case noop
         case quit
-        /// A transaction has ended and the server waits for the next command.
+        /// A reply to EHLO, to AUTH or to RSET was good or a message has had its answer, and the server waits for the
+        /// next command.
         case idle
     }
 
@@ -58,6 +63,8 @@ package struct SMTPScript: Sendable {
         case replyThenClose(String)
         /// Later. At `.idle` a command that comes before is served as if nothing had been planned.
         case delay(Duration, then: Action)
+        /// As soon as the condition holds, which is asked every 2 ms on the thread of the connection.
+        case when(@Sendable () -> Bool, then: Action)
         /// FIN without a reply. After the dot: the message does not count as accepted.
         case closeConnection
         /// RST without a reply.
@@ -68,6 +75,16 @@ package struct SMTPScript: Sendable {
         case byteByByte(String, interval: Duration)
         /// These bytes as they are, in one `send`; their first three digits, if any, count as the code.
         case raw([UInt8])
+        /// Neither a word nor a close nor a `recv`, until the server stops.
+        case deaf
+        /// One after another. The code of the first one counts.
+        case sequence([Action])
+        /// In TLS: the word that nothing more will be sent (close_notify), without a FIN.
+        case endTLS
+        /// In TLS: these bytes in clear, outside of it.
+        case pastTLS([UInt8])
+        /// At `.handshake`: this certificate instead of the server's own.
+        case presenting(ServerCertificate)
         /// At `.dot`: the message counts as accepted, whatever the client gets to see of it.
         case taking(Action)
     }

@@ -17,6 +17,7 @@ struct SMTPSession {
     private var hasGreeted = false
     private var isExtended = false
     private var isAuthenticated = false
+    private var isEncrypted = false
     private var transaction: Transaction?
     private var bodyBytes = 0
     private var isIdle = false
@@ -33,9 +34,14 @@ struct SMTPSession {
     mutating func run() {
         do {
             try serve()
+            connection.sayFarewell()
         } catch {
-            if case .failed(let code) = error {
+            switch error {
+            case .failed(let code):
                 log.violation("the server's socket failed: \(String(cString: strerror(code)))", connection: number)
+            case .notEncrypted(let reason):
+                log.note { $0.failedHandshakes.append(reason) }
+            case .clientClosed, .stopped, .scripted: break
             }
         }
         connection.close()
@@ -44,6 +50,7 @@ struct SMTPSession {
 
     private mutating func serve() throws(ConnectionEnding) {
         try turns.perform(decide(.connect), standard: "", turn: "connecting")
+        if let encryption = options.encryption, encryption.isImplicit { try encrypt(encryption) }
         try turn(.greeting, "220 \(options.hostname) ESMTP", "connecting")
         while true {
             let line = try nextCommand()
@@ -93,6 +100,7 @@ struct SMTPSession {
     private mutating func handle(_ line: SMTPCommandLine) throws(ConnectionEnding) -> Bool {
         switch line.verb {
         case "EHLO", "HELO": try hello(line)
+        case "STARTTLS": try startTLS(line)
         case "AUTH": try authenticate(line)
         case "MAIL": try mail(line)
         case "RCPT": try recipient(line)
@@ -125,22 +133,51 @@ struct SMTPSession {
         }
         transaction = nil
         isExtended = line.verb == "EHLO"
-        var lines = [options.hostname]
-        if isExtended {
-            lines += options.extensions
-            if options.credentials != nil { lines.append("AUTH PLAIN LOGIN") }
-        }
-        let last = lines.count - 1
-        let text = lines.enumerated().map { $0 == last ? "250 \($1)" : "250-\($1)" }.joined(separator: "\n")
+        let text = isExtended ? options.helloReply(isEncrypted: isEncrypted) : "250 \(options.hostname)"
         let code = try turn(.ehlo, text)
-        hasGreeted = code == 250
+        hasGreeted = code.map { $0 / 100 == 2 } ?? false
         isIdle = hasGreeted
+    }
+
+    private mutating func startTLS(_ line: SMTPCommandLine) throws(ConnectionEnding) {
+        expectNoArgument(line)
+        guard let encryption = options.encryption, !encryption.isImplicit, !isEncrypted, hasGreeted, isExtended,
+            transaction == nil
+        else {
+            turns.violation("STARTTLS where it is not offered")
+            return try answer("503 5.5.1 STARTTLS is not allowed now", "starttls")
+        }
+        let code = try turn(.starttls, "220 2.0.0 Ready to start TLS")
+        guard code.map({ $0 / 100 == 2 }) ?? false else { return }
+        try encrypt(encryption)
+        // RFC 3207 4.2: what was said in clear is forgotten.
+        hasGreeted = false
+        isExtended = false
+        isIdle = false
+    }
+
+    private mutating func encrypt(_ encryption: CountingSMTPServer.Encryption) throws(ConnectionEnding) {
+        guard try connection.waitForHello() else {
+            turns.violation("not TLS where TLS must begin")
+            throw .notEncrypted("the client spoke in clear")
+        }
+        let action = decide(.handshake)
+        try turns.perform(action, standard: "", turn: "handshake")
+        var certificate = encryption.certificate
+        if case .presenting(let another) = action { certificate = another }
+        try connection.encrypt(certificate: certificate.file)
+        isEncrypted = true
+        log.note { $0.handshakes += 1 }
     }
 
     private mutating func mail(_ line: SMTPCommandLine) throws(ConnectionEnding) {
         guard hasGreeted, transaction == nil else {
             turns.violation(hasGreeted ? "MAIL inside a transaction" : "MAIL before EHLO")
             return try answer("503 5.5.1 Bad sequence of commands", "mail")
+        }
+        if options.encryption != nil, !isEncrypted {
+            turns.violation("MAIL in clear")
+            return try answer("530 5.7.0 Must issue a STARTTLS command first", "mail")
         }
         if options.credentials != nil && !isAuthenticated {
             return try answer("530 5.7.0 Authentication required", "mail")
@@ -195,6 +232,7 @@ struct SMTPSession {
             try turn(.body, "")
             while true {
                 let bytes = try connection.readSome()
+                if body.count == 0 { log.note { $0.bodies += 1 } }
                 if let rest = body.append(bytes) {
                     connection.unread(rest)
                     break
@@ -203,7 +241,7 @@ struct SMTPSession {
                 try turns.perform(decide(.bodyProgress), standard: "", turn: "body")
             }
         } catch {
-            let (connection, raw) = (number, body.raw)
+            let (connection, raw) = (number, body.raw + connection.unreadBytes)
             let aborted = AbortedTransaction(
                 connection: connection, mailFrom: open.mailFrom, recipients: open.recipients, received: raw,
                 closedByClient: error == .clientClosed)
@@ -230,7 +268,9 @@ struct SMTPSession {
     }
 
     private mutating func authenticate(_ line: SMTPCommandLine) throws(ConnectionEnding) {
-        guard hasGreeted, isExtended, transaction == nil, !isAuthenticated, let credentials = options.credentials else {
+        guard hasGreeted, isExtended, transaction == nil, !isAuthenticated,
+            isEncrypted || options.encryption == nil, let credentials = options.credentials
+        else {
             turns.violation("AUTH where it is not allowed")
             return try answer("503 5.5.1 AUTH is not allowed now", "auth")
         }
@@ -250,6 +290,7 @@ struct SMTPSession {
         let standard = isRight ? "235 2.7.0 Authentication successful" : "535 5.7.8 Authentication credentials invalid"
         let code = try turn(.auth, standard)
         isAuthenticated = code == 235
+        isIdle = isAuthenticated
         let letIn = isAuthenticated
         log.note { snapshot in
             if letIn { snapshot.authentications.append(given.username) } else { snapshot.failedAuthentications += 1 }

@@ -80,10 +80,19 @@ package struct ServerSnapshot: Sendable {
     package internal(set) var connectionsOpened = 0
     /// Those of them that are over.
     package internal(set) var connectionsClosed = 0
+    /// How often the script asked for something else than the ordinary answer and that was done. A stall counts when it
+    /// begins; what closes the connection counts there alone.
+    package internal(set) var scripted = 0
+    /// TLS handshakes that were finished.
+    package internal(set) var handshakes = 0
+    /// Why the others were not: OpenSSL's words, or what the client did.
+    package internal(set) var failedHandshakes: [String] = []
     /// QUIT commands.
     package internal(set) var quits = 0
     /// MAIL commands that were accepted.
     package internal(set) var transactions = 0
+    /// Bodies of which some bytes were read.
+    package internal(set) var bodies = 0
     /// User names that were let in, one for each AUTH.
     package internal(set) var authentications: [String] = []
     /// AUTH exchanges that did not let the client in.

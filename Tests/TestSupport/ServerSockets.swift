@@ -34,9 +34,31 @@ struct LoopbackListener {
     let port: UInt16
 
     /// Listens on `port`, or on a free one for 0.
+    ///
+    /// A child process that is just being started holds a copy of the socket that listened there before: so a port
+    /// that is in use is asked for again for two seconds.
     init(port wanted: UInt16) throws {
+        let deadline = MonotonicClock.now() + 2_000_000_000
+        while true {
+            do throws(Failure) {
+                self = try LoopbackListener(once: wanted)
+                return
+            } catch {
+                guard error.code == EADDRINUSE, MonotonicClock.now() < deadline else {
+                    throw TestSupportError.systemCall("could not listen on 127.0.0.1:\(wanted)", error.code)
+                }
+                poll(nil, 0, 5)
+            }
+        }
+    }
+
+    private struct Failure: Error {
+        let code: Int32
+    }
+
+    private init(once wanted: UInt16) throws(Failure) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw TestSupportError.systemCall("could not make a socket") }
+        guard descriptor >= 0 else { throw Failure(code: errno) }
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
@@ -51,9 +73,9 @@ struct LoopbackListener {
             }
         }
         guard bound else {
-            let error = TestSupportError.systemCall("could not listen on 127.0.0.1:\(wanted)")
+            let code = errno
             close(descriptor)
-            throw error
+            throw Failure(code: code)
         }
         self.descriptor = descriptor
         port = UInt16(bigEndian: address.sin_port)
@@ -88,10 +110,14 @@ enum ConnectionEnding: Error, Equatable {
     case clientClosed
     case stopped
     case scripted
+    /// The TLS handshake came to nothing, in OpenSSL's words.
+    case notEncrypted(String)
     case failed(Int32)
 }
 
 /// One accepted connection, used by one thread: buffered reading that keeps the moment of each `recv`.
+///
+/// From `encrypt` on, all that is read and written goes through TLS.
 final class ServerConnection {
     /// When the latest `recv` that brought bytes returned, `CLOCK_MONOTONIC` in nanoseconds.
     private(set) var receivedAt: UInt64 = 0
@@ -99,6 +125,7 @@ final class ServerConnection {
     private let wake: WakeSignal
     private var buffer: [UInt8] = []
     private var chunk = [UInt8](repeating: 0, count: 65_536)
+    private var engine: TLSEngine?
 
     init(descriptor: Int32, wake: WakeSignal) {
         self.descriptor = descriptor
@@ -134,6 +161,9 @@ final class ServerConnection {
         buffer.insert(contentsOf: bytes, at: 0)
     }
 
+    /// What has been received and not been read.
+    var unreadBytes: [UInt8] { buffer }
+
     /// What the client has already sent and nobody has read, without waiting. A lost connection is not noticed here.
     func waitingBytes() -> [UInt8] {
         while let count = try? receiveOnce(), count {}
@@ -151,9 +181,66 @@ final class ServerConnection {
         while try wait(for: POLLIN, until: deadline) { _ = try receiveOnce() }
     }
 
+    /// Reads no more and lets the client's bytes pile up, until the server stops. The client's end goes unnoticed.
+    func turnDeaf() throws(ConnectionEnding) {
+        var size: Int32 = 4096
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        _ = try wait(for: nil, until: nil)
+    }
+
+    /// Waits for the client's first bytes and tells whether they can be those of TLS (RFC 8446 5.1).
+    func waitForHello() throws(ConnectionEnding) -> Bool {
+        if buffer.isEmpty { try receive() }
+        return buffer.first == 22
+    }
+
+    /// The server's half of a TLS handshake. What is read but not used yet belongs to it.
+    ///
+    /// - Parameter certificate: a PEM file with key and certificate.
+    func encrypt(certificate: String) throws(ConnectionEnding) {
+        let engine: TLSEngine
+        do { engine = try TLSEngine(certificate: certificate) } catch { throw .notEncrypted("\(error)") }
+        engine.take(buffer)
+        buffer = []
+        while true {
+            let progress = engine.shakeHands()
+            try transmit(engine.outgoing())
+            switch progress {
+            case .finished:
+                self.engine = engine
+                _ = try takeDecrypted(engine)
+                return
+            case .failed(let reason): throw .notEncrypted(reason)
+            case .unfinished:
+                try receive()
+                engine.take(buffer)
+                buffer = []
+            }
+        }
+    }
+
+    /// Tells the client that nothing more comes, where TLS has a word for it. What goes wrong is of no interest then.
+    func sayFarewell() {
+        guard let engine else { return }
+        engine.sayFarewell()
+        do { try transmit(engine.outgoing()) } catch {}
+    }
+
     /// Writes all bytes, in a single `send` if the socket takes them. Returns when the last `send` returned.
     @discardableResult
     func write(_ bytes: [UInt8]) throws(ConnectionEnding) -> UInt64 {
+        guard let engine else { return try transmit(bytes) }
+        engine.write(bytes)
+        return try transmit(engine.outgoing())
+    }
+
+    /// Writes bytes past TLS.
+    func writeInClear(_ bytes: [UInt8]) throws(ConnectionEnding) {
+        try transmit(bytes)
+    }
+
+    @discardableResult
+    private func transmit(_ bytes: [UInt8]) throws(ConnectionEnding) -> UInt64 {
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes { raw in
@@ -194,19 +281,42 @@ final class ServerConnection {
         let moment = MonotonicClock.now()
         if count > 0 {
             receivedAt = moment
-            buffer.append(contentsOf: chunk[..<count])
-            return true
+            guard let engine else {
+                buffer.append(contentsOf: chunk[..<count])
+                return true
+            }
+            engine.take(chunk[..<count])
+            return try takeDecrypted(engine)
         }
         if count == 0 || errno == ECONNRESET { throw .clientClosed }
         guard errno == EAGAIN || errno == EINTR else { throw .failed(errno) }
         return false
     }
 
-    private func wait(for events: Int32, until deadline: UInt64?) throws(ConnectionEnding) -> Bool {
+    /// Whether anything was decrypted.
+    private func takeDecrypted(_ engine: TLSEngine) throws(ConnectionEnding) -> Bool {
+        var isSome = false
+        while true {
+            switch engine.read() {
+            case .bytes(let bytes):
+                buffer.append(contentsOf: bytes)
+                isSome = true
+            case .nothing:
+                try transmit(engine.outgoing())
+                return isSome
+            case .ended:
+                if isSome { return true }
+                throw .clientClosed
+            }
+        }
+    }
+
+    /// - Parameter events: nil for none but the wake signal.
+    private func wait(for events: Int32?, until deadline: UInt64?) throws(ConnectionEnding) -> Bool {
         while true {
             var entries = [
                 pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: descriptor, events: Int16(events), revents: 0),
+                pollfd(fd: events == nil ? -1 : descriptor, events: Int16(events ?? 0), revents: 0),
             ]
             var milliseconds: Int32 = -1
             if let deadline {

@@ -22,14 +22,20 @@ extension SMTPScript.Action {
         case .proceed: ServerReply.code(of: standard)
         case .reply(let text), .replyThenClose(let text), .byteByByte(let text, _): ServerReply.code(of: text)
         case .raw(let bytes): ServerReply.code(of: String(decoding: bytes, as: UTF8.self))
-        case .delay(_, let then), .taking(let then): then.finalCode(standard: standard)
-        case .closeConnection, .reset, .stall: nil
+        case .delay(_, let then), .when(_, let then), .taking(let then): then.finalCode(standard: standard)
+        case .sequence(let actions): actions.first?.finalCode(standard: standard)
+        case .closeConnection, .reset, .stall, .deaf, .endTLS, .pastTLS, .presenting: nil
         }
     }
 }
 
 /// Carries out what the script says at each turn of one connection.
 struct ServerTurns {
+    /// What follows a reply within one turn.
+    private static let afterwards = "afterwards"
+    /// Turns at which the client's bytes are no breach. With TLS from the first byte on, the client speaks first.
+    private static let clientMaySpeak: Set<String> = ["connecting", "handshake", "body", afterwards]
+
     let number: Int
     let connection: ServerConnection
     let log: ServerLog
@@ -50,25 +56,33 @@ struct ServerTurns {
     /// Returns the code of the reply that was sent.
     @discardableResult
     func perform(_ action: SMTPScript.Action, standard: String, turn: String) throws(ConnectionEnding) -> Int? {
+        if case .proceed = action { return try reply(standard, turn) }
+        let code = try carryOut(action, standard: standard, turn: turn)
+        log.note { $0.scripted += 1 }
+        return code
+    }
+
+    private func carryOut(
+        _ action: SMTPScript.Action, standard: String, turn: String
+    ) throws(ConnectionEnding) -> Int? {
         switch action {
-        case .proceed:
+        case .proceed, .presenting:
             return try reply(standard, turn)
         case .reply(let text):
             let code = try reply(text, turn)
-            if code == 421 { throw .scripted }
-            return code
+            guard code == 421 else { return code }
+            connection.sayFarewell()
+            throw .scripted
         case .replyThenClose(let text):
             try reply(text, turn)
+            connection.sayFarewell()
             throw .scripted
         case .delay(let duration, let then):
-            do {
-                try connection.pause(until: MonotonicClock.now() + duration.nanoseconds)
-            } catch {
-                // A real server accepts what it was about to accept, also when the client is gone by then.
-                if then.finalCode(standard: standard).map({ $0 / 100 == 2 }) ?? false { markAccepted() }
-                throw error
-            }
-            return try perform(then, standard: standard, turn: turn)
+            try wait(for: duration, before: then, standard: standard)
+            return try carryOut(then, standard: standard, turn: turn)
+        case .when(let holds, let then):
+            while !holds() { try connection.pause(until: MonotonicClock.now() + 2_000_000) }
+            return try carryOut(then, standard: standard, turn: turn)
         case .closeConnection:
             reportEarlyBytes(turn)
             throw .scripted
@@ -76,16 +90,46 @@ struct ServerTurns {
             connection.close(reset: true)
             throw .scripted
         case .stall:
+            log.note { $0.scripted += 1 }
             defer { reportEarlyBytes(turn) }
             try connection.pause(until: nil)
             return nil
+        case .deaf:
+            log.note { $0.scripted += 1 }
+            try connection.turnDeaf()
+            return nil
+        case .endTLS:
+            connection.sayFarewell()
+            return nil
+        case .pastTLS(let bytes):
+            try connection.writeInClear(bytes)
+            return nil
+        case .sequence(let actions):
+            guard let first = actions.first else { return nil }
+            let code = try carryOut(first, standard: standard, turn: turn)
+            for action in actions.dropFirst() {
+                _ = try carryOut(action, standard: standard, turn: Self.afterwards)
+            }
+            return code
         case .byteByByte(let text, let interval):
             return try replySlowly(text, interval, turn)
         case .raw(let bytes):
             return try send(bytes, text: String(decoding: bytes, as: UTF8.self), turn)
         case .taking(let then):
             markAccepted()
-            return try perform(then, standard: standard, turn: turn)
+            return try carryOut(then, standard: standard, turn: turn)
+        }
+    }
+
+    private func wait(
+        for duration: Duration, before then: SMTPScript.Action, standard: String
+    ) throws(ConnectionEnding) {
+        do {
+            try connection.pause(until: MonotonicClock.now() + duration.nanoseconds)
+        } catch {
+            // A real server accepts what it was about to accept, also when the client is gone by then.
+            if then.finalCode(standard: standard).map({ $0 / 100 == 2 }) ?? false { markAccepted() }
+            throw error
         }
     }
 
@@ -131,7 +175,7 @@ struct ServerTurns {
     /// A client that does not pipeline sends nothing while it waits for a reply. QUIT after a timeout is allowed.
     private func reportEarlyBytes(_ turn: String) {
         let early = connection.waitingBytes()
-        guard !early.isEmpty, turn != "body" else { return }
+        guard !early.isEmpty, !Self.clientMaySpeak.contains(turn) else { return }
         let text = String(decoding: early.prefix(60), as: UTF8.self)
         guard text.uppercased() != "QUIT\r\n" else { return }
         violation("\(early.count) bytes before the reply to \(turn): \(SMTPCommandLine.shown(text))")
