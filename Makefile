@@ -11,10 +11,10 @@ PRODUCTS := campaignd
 RELEASE := .build/release
 DESTDIR ?=
 
-.PHONY: help demo build test unit system tidy format lint install clean build-packages test-packages debug configuration
+.PHONY: help demo build test unit simulation system prove replay fuzz soak tidy format lint install clean build-packages test-packages debug configuration
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## a mailing from drop to receipt, in demo/; installs and builds what it needs
 	@python3 demonstration/demonstrate $(RELEASE)/campaignd demo
@@ -28,15 +28,33 @@ test: test-packages ## everything that continuous integration checks; installs a
 	@$(MAKE) configuration
 	@$(MAKE) debug
 	@$(MAKE) unit
+	@$(MAKE) simulation
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} Tests/Fuzzing/fuzz run
 	@$(MAKE) system
-	@echo "All passed: format, release build without a warning, shipped configuration, unit tests, system tests."
+	@echo "All passed: format, release build without a warning, shipped configuration, unit tests, simulation, fuzzing,"
+	@echo "system tests."
 
 unit: debug ## the tests of the modules and of the rules of the house
-	@$(SWIFT) test --skip-build --skip SystemTests
+	@$(SWIFT) test --skip-build --skip SystemTests --skip SimulationTests
+
+simulation: debug ## the whole daemon in one process: a crash at every step, random worlds, wrong daemons
+	@SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT) test --skip-build --filter SimulationTests
 
 system: debug ## the tests of the whole daemon: crashes, faults, systemd, Postfix
 	@if [ ! -x $(RELEASE)/campaignd ]; then $(MAKE) build; fi
 	@CAMPAIGND_BINARY="$$PWD/$(RELEASE)/campaignd" $(SWIFT) test --skip-build --filter SystemTests
+
+prove: test-packages build debug ## try whole what `make test` tries in part; FUZZ_SECONDS, SOAK_MINUTES; hours
+	@Tests/prove $(RELEASE)/campaignd
+
+replay: debug ## play one random world again: make replay SEED=n
+	@CAMPAIGND_SEED=$(SEED) SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT) test --skip-build --filter RandomWorldTests
+
+fuzz: test-packages ## feed the readers with what nobody would write: FUZZ_SECONDS a target (600)
+	@Tests/Fuzzing/fuzz run
+
+soak: test-packages build ## many campaigns, relays and restarts for SOAK_MINUTES (60) of real time
+	@nice Tests/SystemTests/soak/soak $(RELEASE)/campaignd
 
 tidy: debug ## only the rules of the house
 	@$(SWIFT) test --skip-build --filter TidyTests

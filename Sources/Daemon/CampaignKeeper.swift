@@ -166,6 +166,7 @@ actor CampaignKeeper {
             try await show(standing.number)
         } catch {
             lookAgainSoon(because: "the receipt of campaign \(standing.job) cannot be brought up to date: \(error)")
+            if error is LedgerError { await sayWhyNothingIsSent("\(error)") }
         }
     }
 

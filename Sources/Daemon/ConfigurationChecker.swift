@@ -113,6 +113,9 @@ struct ConfigurationChecker {
 
     private mutating func settlesByJournal(_ section: ConfigurationDocument.RelaySection, key: String) -> Bool {
         guard section.settle_by_journal == true else { return false }
+        if section.idempotency_header != nil {
+            refuse(key + ".settle_by_journal", "a local Postfix knows no idempotency keys: give one or the other")
+        }
         // A url that cannot be read is refused by itself.
         if let url = try? RelayURL.parse(url: section.url), !url.isLoopback {
             refuse(

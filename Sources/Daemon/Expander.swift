@@ -142,7 +142,8 @@ struct Expander {
                     try await add(address, fields: ListFields.all(row), place: place)
                 case .failure(let why):
                     let reason = "\(place): \(why)"
-                    try await setAside(SetAside(address: row.email, reason: .invalidAddress, place: reason))
+                    try await setAside(
+                        SetAside(address: String(row.email.prefix(320)), reason: .invalidAddress, place: reason))
                 }
             }
         }

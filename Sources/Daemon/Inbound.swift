@@ -80,7 +80,7 @@ actor Inbound {
         } catch {
             return leave(name, because: error, now: now)
         }
-        guard let mail = ReturnedMail(bytes), mail.isBounce, let delivery = delivery(mail) else {
+        guard let mail = ReturnedMail(bytes), mail.isBounce, let delivery = try await delivery(mail) else {
             return keep(name, isSeen: false, now: now)
         }
         // A notification may be faster than the reply to the dot, and is needed if that never comes.
@@ -118,12 +118,13 @@ actor Inbound {
     }
 
     /// The delivery to whose return path it came, if the proof in that address is ours.
-    private func delivery(_ mail: ReturnedMail) -> Int64? {
+    private func delivery(_ mail: ReturnedMail) async throws(LedgerError) -> Int64? {
         for address in mail.addresses {
-            guard let tag = ReturnTag(address) else { continue }
-            if context.ledger.key.token(for: "return-path", "\(tag.delivery)", digits: 16) == tag.proof {
-                return tag.delivery
-            }
+            guard let tag = ReturnTag(address),
+                let (job, person) = try await context.ledger.addressee(of: tag.delivery)
+            else { continue }
+            let ours = MessageMaker.tag(delivery: tag.delivery, job: job, address: person, key: context.ledger.key)
+            if ours == "\(tag.delivery).\(tag.proof)" { return tag.delivery }
         }
         return nil
     }

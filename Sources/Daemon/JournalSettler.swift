@@ -127,7 +127,9 @@ actor JournalSettler {
             if context.stopping.isSet { break }
             let now = context.clocks.wall
             let question = PostfixTrace.Question(
-                messageID: doubt.messageID, returnPathTag: returnPathTag(of: doubt.delivery),
+                messageID: doubt.messageID,
+                returnPathTag: MessageMaker.tag(
+                    delivery: doubt.delivery, job: doubt.job, address: doubt.address, key: context.ledger.key),
                 intendedAt: doubt.intendedAt, localPort: doubt.localPort,
                 deadline: max(doubt.intendedAt, patientSince).adding(seconds: PostfixTrace.patience))
             switch judge(trace, question, now) {
@@ -164,11 +166,6 @@ actor JournalSettler {
             .notice, .uncertain, "uncertain for good, unless a person settles it: \(person): \(because)",
             ["CAMPAIGN": doubt.job.text, "DELIVERY": "\(doubt.delivery)", "RELAY": doubt.relay, "RECIPIENT": person])
         await keeper.touch(doubt.campaign)
-    }
-
-    /// What stands between `+` and `@` in its return path, by `MessageMaker`.
-    private func returnPathTag(of delivery: Int64) -> String {
-        "\(delivery).\(context.ledger.key.token(for: "return-path", "\(delivery)", digits: 16))"
     }
 
     private func trouble(_ level: Logger.Level, _ event: DaemonJournal.Event?, _ why: String) {

@@ -63,7 +63,12 @@ struct MessageMaker: Sendable {
 
     /// Names the delivery so that nobody can forge it: for what comes back, and for the unsubscribe page.
     private func tag(_ due: DueDelivery) -> String {
-        "\(due.id).\(key.token(for: "return-path", "\(due.id)", digits: 16))"
+        MessageMaker.tag(delivery: due.id, job: due.job, address: due.address, key: key)
+    }
+
+    /// Holds for this person and this campaign only: a ledger that was restored may give a number away again.
+    static func tag(delivery: Int64, job: JobID, address: EmailAddress, key: LedgerKey) -> String {
+        "\(delivery).\(key.token(for: "return-path", "\(delivery) \(job) \(address.key)", digits: 16))"
     }
 
     private func listID(_ campaign: Campaign) -> String {

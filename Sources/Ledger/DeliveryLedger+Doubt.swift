@@ -81,6 +81,22 @@ extension DeliveryLedger {
         }
     }
 
+    /// To whom a delivery goes, and for which campaign; nil if there is none of this number.
+    package func addressee(of delivery: Int64) throws(LedgerError) -> (job: JobID, address: EmailAddress)? {
+        try read { database in
+            try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT d.id, d.campaign, d.address, d.address_key, c.job FROM deliveries d
+                    JOIN campaigns c ON c.number = d.campaign WHERE d.id = ?
+                    """, arguments: [delivery]
+            ).map {
+                let found = try Self.settled($0, as: .sent)
+                return (found.job, found.address)
+            }
+        }
+    }
+
     /// Whether the reply to the dot of this delivery is awaited, so that it may yet become uncertain.
     package func isInFlight(_ delivery: Int64) throws(LedgerError) -> Bool {
         try read { database in

@@ -14,6 +14,8 @@ package actor DeliveryLedger {
     nonisolated let counter: IntentCounter
     nonisolated let rules: HandOverRules
     private let place: LedgerPlace
+    /// Whether another program keeps the ledger locked.
+    private var isLocked = false
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -36,8 +38,16 @@ package actor DeliveryLedger {
         if isNew { made = try LedgerKey.load(path: path + ".key", mayCreate: true) }
         let queue: DatabaseQueue
         do {
+            // Closing a connection that may write moves the write-ahead log into the file, which a damaged ledger must
+            // not suffer: it is left as it is.
+            if !isNew {
+                var configuration = DeliveryLedger.configuration
+                configuration.readonly = true
+                let reader = try DatabaseQueue(path: path, configuration: configuration)
+                try reader.inDatabase { try DeliveryLedger.checkIdentity($0, path: path, intents: counter.read()) }
+                try reader.close()
+            }
             queue = try DatabaseQueue(path: path, configuration: DeliveryLedger.configuration)
-            try queue.inDatabase { try DeliveryLedger.checkIdentity($0, path: path) }
         } catch {
             throw DeliveryLedger.whyUnusable(error, path: path)
         }
@@ -86,13 +96,15 @@ package actor DeliveryLedger {
     }
 
     /// Refuses what is no ledger of ours, or no sound one, before anything is written to it.
-    private static func checkIdentity(_ database: Database, path: String) throws {
+    private static func checkIdentity(_ database: Database, path: String, intents: Int64) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         let application = try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
         let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
         guard application == LedgerSchema.applicationID || (application == 0 && version == 0 && isEmpty) else {
             throw LedgerError.foreignFile(path: path)
         }
+        // Without its write-ahead log even a ledger that was used for long may be empty.
+        guard !isEmpty || intents == 0 else { throw LedgerError.missing(path: path) }
         guard version <= LedgerSchema.migrations.count else {
             throw LedgerError.newerVersion(path: path, found: version, known: LedgerSchema.migrations.count)
         }
@@ -165,11 +177,28 @@ package actor DeliveryLedger {
                     return .commit
                 }
                 guard let value else { throw LedgerError.conflict("a transaction gave no result") }
+                if isLocked { isLocked = try !Self.wait(database, milliseconds: Self.patience) }
                 return value
             }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            // Everybody waits in one queue: while it is known to be locked, nobody waits for long.
+            do {
+                if !isLocked { isLocked = try queue.inDatabase { try Self.wait($0, milliseconds: 100) } }
+            } catch {
+                throw LedgerError.wrapping(error)
+            }
+            throw LedgerError.wrapping(error)
         } catch {
             throw LedgerError.wrapping(error)
         }
+    }
+
+    /// How long a lock of another program is waited for, in milliseconds.
+    private static let patience = 10_000
+
+    private static func wait(_ database: Database, milliseconds: Int) throws -> Bool {
+        try database.execute(sql: "PRAGMA busy_timeout = \(milliseconds)")
+        return true
     }
 
     /// Reads; on the same connection, so that it sees all that was written.

@@ -101,7 +101,7 @@ enum PostfixStatement: Hashable, Sendable {
 
     /// Short queue ids are hexadecimal; long ones (`enable_long_queue_ids`) are letters of both cases and digits.
     ///
-    /// NOQUEUE is none: where a filter takes the message (`smtpd_proxy_filter`), what smtpd says of the end of it proves
+    /// NOQUEUE is none: where a filter takes the message (`smtpd_proxy_filter`), what smtpd says of its end proves
     /// nothing, for it is the filter that hands it on.
     private static func queueID(_ text: Substring) -> (String, Substring)? {
         let id = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber) }

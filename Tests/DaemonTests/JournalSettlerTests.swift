@@ -89,8 +89,8 @@ private final class Doubtful: Sendable {
     }
 
     func writeAccepted(_ doubt: OpenDoubt) async throws {
-        let key = fixture.ledger.key
-        let tag = "\(doubt.delivery).\(key.token(for: "return-path", "\(doubt.delivery)", digits: 16))"
+        let tag = MessageMaker.tag(
+            delivery: doubt.delivery, job: doubt.job, address: doubt.address, key: fixture.ledger.key)
         writeSession(
             doubt,
             [
@@ -296,7 +296,8 @@ struct JournalSettlerTests {
         guard case .due(let due) = found else { throw TestSupportError("nothing is due") }
         let made = try MessageMaker(key: fixture.ledger.key).make(
             due, prepared, configuration: fixture.configuration)
-        let tag = "\(due.id).\(fixture.ledger.key.token(for: "return-path", "\(due.id)", digits: 16))"
+        let tag = MessageMaker.tag(
+            delivery: due.id, job: due.job, address: due.address, key: fixture.ledger.key)
         #expect(made.envelope.sender.text.contains("+\(tag)@"))
     }
 }

@@ -56,8 +56,8 @@ enum JSONComparison {
         (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)) != nil
     }
 
-    /// Foundation takes U+FEFF for a byte order mark wherever it begins to read a text, and drops it; where one is, there
-    /// is nothing to compare.
+    /// Foundation takes U+FEFF for a byte order mark wherever it begins to read a text, and drops it; where one is,
+    /// there is nothing to compare.
     static func agrees(_ bytes: [UInt8], _ value: JSONValue) -> Bool {
         if bytes.indices.contains(where: { bytes[$0...].starts(with: [0xEF, 0xBB, 0xBF]) }) { return true }
         guard let other = try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed) else {

@@ -205,7 +205,8 @@ import Testing
                     PRAGMA user_version = 1;
                     INSERT INTO jobs (id, kind, sha256, receipt, claim, accepted_at)
                       VALUES ('mailing', 'campaign', '00', 'mailing', 'claim', 1);
-                    INSERT INTO campaigns (number, job, state, basis, purpose, fingerprint, accepted_at, expires, relays)
+                    INSERT INTO campaigns
+                      (number, job, state, basis, purpose, fingerprint, accepted_at, expires, relays)
                       VALUES (1, 'mailing', 'running', 'service', 'newsletter', 'print', 1, 4000000000000, 'default');
                     """)
             try database.execute(

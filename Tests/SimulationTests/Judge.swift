@@ -39,7 +39,8 @@ struct Judge {
         self.record = record
     }
 
-    /// After a dot that may have been taken there is no other, unless a person asked for it, or a key makes it harmless.
+    /// After a dot that may have been taken there is no other, unless a person asked for it, or a key makes it
+    /// harmless.
     private mutating func judgeRepeats() {
         let byPerson = Dictionary(grouping: record.dots) { "\($0.campaign) \($0.recipient)" }
         for (person, dots) in byPerson.sorted(by: { $0.key < $1.key }) {

@@ -6,7 +6,9 @@ struct RandomScenario {
     private var generator: SeededGenerator
     private var scenario = Scenario()
     private var campaigns: [String] = []
-    private let names = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans", "ilse", "jaap", "kees", "lena"]
+    private let names = [
+        "anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans", "ilse", "jaap", "kees", "lena",
+    ]
 
     /// The scenario and the fate of this seed.
     static func draw(_ seed: UInt64) -> (scenario: Scenario, fate: World.Fate) {

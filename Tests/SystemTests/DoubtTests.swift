@@ -9,7 +9,9 @@ private enum PostfixUnderSystemd {
         // In continuous integration nothing may be skipped: there the test runs, and fails where it cannot.
         if ProcessInfo.processInfo.environment["CI"] == "true" { return nil }
         if geteuid() != 0 { return "a private systemd needs root" }
-        let missing = ["/lib/systemd/systemd", "/usr/sbin/postfix"].filter { !FileManager.default.isExecutableFile(atPath: $0) }
+        let missing = ["/lib/systemd/systemd", "/usr/sbin/postfix"].filter {
+            !FileManager.default.isExecutableFile(atPath: $0)
+        }
         if !missing.isEmpty { return "\(missing.joined(separator: ", ")) missing: install systemd and postfix" }
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
         return mounts.contains(" cgroup2 ") ? nil : "no cgroup2 hierarchy is mounted"
