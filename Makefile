@@ -11,7 +11,8 @@ PRODUCTS := campaignd
 RELEASE := .build/release
 DESTDIR ?=
 
-.PHONY: help demo build test unit simulation system prove replay fuzz soak tidy format lint install clean build-packages test-packages debug configuration
+.PHONY: help demo build test unit simulation system prove replay fuzz soak tidy format lint install clean \
+	build-packages test-packages debug configuration
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -68,8 +68,7 @@ let package = Package(
 
         .systemLibrary(
             name: "COpenSSL", path: "Tests/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-        .target(
-            name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", swiftSettings: strict),
         tests("MailingTests", ["Mailing"]),
         tests("RecipientListsTests", ["RecipientLists"]),

@@ -275,6 +275,8 @@ struct CampaignDaemon: Service {
             let open = try await context.ledger.openDeliveries()
             var line = "\(open.queued) queued, \(context.progress.sent) sent since start, \(open.uncertain) uncertain"
             if let trouble = context.progress.ledgerTrouble { line += "; nothing is sent: \(trouble)" }
+            let hindrances = context.progress.hindrances.sorted { $0.key < $1.key }
+            if let (_, why) = hindrances.first { line += "; \(why)" }
             let troubles = context.progress.troubles.sorted { $0.key < $1.key }
             if let (relay, why) = troubles.first { line += "; relay \(relay): \(why)" }
             return line

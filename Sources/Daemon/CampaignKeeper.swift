@@ -15,6 +15,7 @@ actor CampaignKeeper {
     private var nextChange: Timestamp?
     private var nextFullLook: BootInstant?
     private var isFinishing = false
+    private var isHindered = false
     private var streaks: [Int64: Streaks] = [:]
     private let executor: any SerialExecutor
 
@@ -99,6 +100,8 @@ actor CampaignKeeper {
     private func look() async {
         let chosen = touched
         touched = []
+        isHindered = false
+        defer { if !isHindered { context.progress.hindered("campaigns", by: nil) } }
         let boot = context.clocks.boot
         let mustMark = markedAt.map { boot.nanoseconds - $0.nanoseconds >= markInterval } ?? true
         let isFull =
@@ -172,6 +175,8 @@ actor CampaignKeeper {
 
     private func lookAgainSoon(because why: String) {
         context.journal.noteSeldom(.error, .ledgerTrouble, why, now: context.clocks.boot)
+        context.progress.hindered("campaigns", by: why)
+        isHindered = true
         nextFullLook = nil
         nextChange = context.clocks.wall.adding(seconds: 1)
     }

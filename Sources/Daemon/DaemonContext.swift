@@ -65,6 +65,8 @@ final class Progress: Sendable {
         /// Relays that cannot be used now, and why.
         var trouble: [String: String] = [:]
         var sent = 0
+        /// What keeps a loop from its work, by the loop.
+        var hindrances: [String: String] = [:]
         /// Why nothing is sent at present: the ledger cannot be used.
         var ledgerTrouble: String?
     }
@@ -100,6 +102,13 @@ final class Progress: Sendable {
     func counted() {
         state.withLock { $0.sent += 1 }
     }
+
+    /// What keeps a loop from its work; nil if nothing does any more.
+    func hindered(_ loop: String, by why: String?) {
+        state.withLock { $0.hindrances[loop] = why }
+    }
+
+    var hindrances: [String: String] { state.withLock { $0.hindrances } }
 
     /// Nothing is sent while the ledger cannot be used. Returns whether that is news.
     @discardableResult

@@ -112,6 +112,12 @@ extension Intake {
         context.journal.note(.error, nil, message)
     }
 
+    /// For trouble that keeps a loop from its work until it is gone: the status says so too.
+    func hindered(_ loop: String, by why: String, about subject: String) {
+        context.progress.hindered(loop, by: why)
+        fail(why, about: subject)
+    }
+
     /// For trouble that is tried again soon.
     func fail(_ message: String, about subject: String) {
         context.journal.noteSeldom(.error, nil, message, now: context.clocks.boot, about: subject)

@@ -126,6 +126,7 @@ actor Intake {
         var wait = Intake.scanInterval
         let again = left
         left = []
+        var isHindered = false
         for claim in again { await tryToProcess(claim) }
         do {
             while !context.stopping.isSet {
@@ -133,7 +134,7 @@ actor Intake {
                 let scan = try hints.withLock { try context.spool.pending(hints: &$0, now: now) }
                 for drop in scan.drops where !context.stopping.isSet {
                     context.progress.beat("intake", at: context.clocks.boot)
-                    await tryToTake(drop)
+                    if await !tryToTake(drop) { isHindered = true }
                 }
                 guard scan.isPartial else {
                     let (seconds, rest) = scan.nextLook?.components ?? (30, 0)
@@ -145,7 +146,11 @@ actor Intake {
             fail("\(error)")
             wait = Intake.retryInterval
         }
-        return left.isEmpty ? wait : min(wait, Intake.retryInterval)
+        if left.isEmpty, !isHindered {
+            context.progress.hindered("intake", by: nil)
+            return wait
+        }
+        return min(wait, Intake.retryInterval)
     }
 
     /// What a crash left behind goes on as if it had just come.
@@ -157,11 +162,13 @@ actor Intake {
         }
     }
 
-    private func tryToTake(_ drop: PendingDrop) async {
+    private func tryToTake(_ drop: PendingDrop) async -> Bool {
         do {
             try await take(drop)
+            return true
         } catch {
-            fail("the drop \(drop.name) cannot be taken: \(error)", about: drop.identity)
+            hindered("intake", by: "the drop \(drop.name) cannot be taken: \(error)", about: drop.identity)
+            return false
         }
     }
 
@@ -173,7 +180,7 @@ actor Intake {
             left.append(claim)
             // Trouble of the machine is no crash, however often it comes.
             forgiveAttempt(claim)
-            fail("the drop \(claim.name) cannot be dealt with now: \(error)", about: claim.id)
+            hindered("intake", by: "the drop \(claim.name) cannot be dealt with now: \(error)", about: claim.id)
         }
     }
 
@@ -272,10 +279,11 @@ actor Intake {
     private func workUntilDone(_ drop: AcceptedDrop) async {
         while true {
             do {
-                return try await work(drop)
+                try await work(drop)
+                return context.progress.hindered("planning", by: nil)
             } catch {
                 forgiveAttempt(drop.claim)
-                fail("job \(drop.job.id): \(error); it is tried again", about: drop.claim.id)
+                hindered("planning", by: "job \(drop.job.id): \(error); it is tried again", about: drop.claim.id)
             }
             let next = context.clocks.boot.adding(nanoseconds: 5_000_000_000)
             while context.clocks.boot < next, !context.stopping.isSet {
@@ -290,8 +298,16 @@ actor Intake {
         let desk = JobDesk(
             context: context, library: library, keeper: keeper, wakeLanes: wakeLanes)
         do {
-            try context.spool.beginPlanning(drop.claim)
-            try await desk.work(drop)
+            // Its work may be committed already, and only what follows it have met trouble of the machine.
+            if let record = try await context.ledger.job(drop.job.id), record.isFinished {
+                if record.kind != .campaign {
+                    try context.spool.write(JobReceipts.receipt(of: record), to: drop.receipt, durable: true)
+                    try context.spool.removeKept(record.id)
+                }
+            } else {
+                try context.spool.beginPlanning(drop.claim)
+                try await desk.work(drop)
+            }
             try context.spool.planned(drop.claim)
             report(try context.spool.accept(drop.claim, as: drop.job.id))
         } catch let refused as Expander.Refused {

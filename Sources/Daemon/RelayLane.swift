@@ -201,6 +201,10 @@ actor RelayLane {
                     slot: Pacer.StoredSlot(bootID: context.clocks.bootID, at: max(slot, context.clocks.boot)),
                     claims: claims, now: context.clocks.wall, localPort: await connection.localPort(),
                     keySeconds: settings.flatMap { $0.idempotencyHeader == nil ? nil : $0.idempotencySeconds }))
+        } catch LedgerError.notTakenBack(let reason) {
+            // No dot was written; left in flight, it would be in doubt after the next start.
+            await closeConnection()
+            return await record(due, .routeTrouble, AttemptEvidence(reply: reason, peer: settings?.url), relays: [])
         } catch {
             await closeConnection()
             throw error

@@ -101,7 +101,12 @@ extension DeliveryLedger {
         do throws(LedgerError) {
             try counter.write(intent.number)
         } catch {
-            try takeBack(delivery: request.delivery)
+            let reason = "\(error)"
+            do throws(LedgerError) {
+                try takeBack(delivery: request.delivery)
+            } catch {
+                throw LedgerError.notTakenBack(reason: reason)
+            }
             throw error
         }
         return intent

@@ -40,14 +40,9 @@ package actor DeliveryLedger {
         do {
             // Closing a connection that may write moves the write-ahead log into the file, which a damaged ledger must
             // not suffer: it is left as it is.
-            if !isNew {
-                var configuration = DeliveryLedger.configuration
-                configuration.readonly = true
-                let reader = try DatabaseQueue(path: path, configuration: configuration)
-                try reader.inDatabase { try DeliveryLedger.checkIdentity($0, path: path, intents: counter.read()) }
-                try reader.close()
-            }
+            if !isNew { try DeliveryLedger.inspect(path, intents: counter.read()) }
             queue = try DatabaseQueue(path: path, configuration: DeliveryLedger.configuration)
+            try queue.inDatabase { try DeliveryLedger.checkIdentity($0, path: path, intents: counter.read()) }
         } catch {
             throw DeliveryLedger.whyUnusable(error, path: path)
         }
@@ -93,6 +88,19 @@ package actor DeliveryLedger {
                     """)
         }
         return configuration
+    }
+
+    /// Looks at a ledger without being able to change it.
+    private static func inspect(_ path: String, intents: Int64) throws {
+        var configuration = DeliveryLedger.configuration
+        configuration.readonly = true
+        do {
+            let reader = try DatabaseQueue(path: path, configuration: configuration)
+            try reader.inDatabase { try checkIdentity($0, path: path, intents: intents) }
+            try reader.close()
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
+            // A crash left something that only a connection that may write can put right; that one looks again.
+        }
     }
 
     /// Refuses what is no ledger of ours, or no sound one, before anything is written to it.
@@ -177,13 +185,13 @@ package actor DeliveryLedger {
                     return .commit
                 }
                 guard let value else { throw LedgerError.conflict("a transaction gave no result") }
-                if isLocked { isLocked = try !Self.wait(database, milliseconds: Self.patience) }
+                if isLocked { isLocked = try !Self.setPatience(database, milliseconds: Self.patience) }
                 return value
             }
         } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
             // Everybody waits in one queue: while it is known to be locked, nobody waits for long.
             do {
-                if !isLocked { isLocked = try queue.inDatabase { try Self.wait($0, milliseconds: 100) } }
+                if !isLocked { isLocked = try queue.inDatabase { try Self.setPatience($0, milliseconds: 100) } }
             } catch {
                 throw LedgerError.wrapping(error)
             }
@@ -196,7 +204,7 @@ package actor DeliveryLedger {
     /// How long a lock of another program is waited for, in milliseconds.
     private static let patience = 10_000
 
-    private static func wait(_ database: Database, milliseconds: Int) throws -> Bool {
+    private static func setPatience(_ database: Database, milliseconds: Int) throws -> Bool {
         try database.execute(sql: "PRAGMA busy_timeout = \(milliseconds)")
         return true
     }

@@ -18,6 +18,9 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     case file(path: String, reason: String)
     /// SQLite refused. Nothing was changed.
     case storage(reason: String)
+    /// An intent was recorded but not counted beside the ledger, and could not be taken back. No dot may be written;
+    /// the outcome must be recorded as soon as the ledger can be written.
+    case notTakenBack(reason: String)
     /// Two writers, or a fault of ours: a row is not in the state that it must be in.
     case conflict(String)
 
@@ -44,6 +47,8 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path): \(reason)"
         case .storage(let reason):
             "the ledger cannot be used: \(reason)"
+        case .notTakenBack(let reason):
+            "the intent could not be counted: \(reason)"
         case .conflict(let what):
             "the ledger refused a change: \(what)"
         }
@@ -53,7 +58,7 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isConfiguration: Bool {
         switch self {
         case .newerVersion, .foreignFile, .damaged, .missing, .wrongKey: true
-        case .locked, .file, .storage, .conflict: false
+        case .locked, .file, .storage, .notTakenBack, .conflict: false
         }
     }
 

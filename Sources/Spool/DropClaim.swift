@@ -41,6 +41,8 @@ extension SpoolDirectory {
             throw SpoolError(claims.path(of: claim.directory), detail: "exists already; claims must be new")
         }
         do throws(SpoolError) {
+            // Before the rename: a power cut must not lose the drop with the directory that it is in.
+            try claims.synchronize()
             try incoming.move(drop.name, to: claims.openDirectory(claim.directory), as: drop.name)
             return .claimed(claim)
         } catch {

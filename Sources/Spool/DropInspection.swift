@@ -50,6 +50,9 @@ extension SpoolDirectory {
     }
 
     private func inspect(_ drop: ClaimedDrop, in claim: SpoolDescriptor) throws(SpoolError) -> Inspection {
+        // The rename that claimed it, and the attempt: a job is recorded under this claim, and must not come back as
+        // another one after a power cut.
+        try claim.synchronize()
         try dispose(drop.copy, of: kept)
         guard try kept.makeDirectory(drop.copy, mode: 0o700) else {
             throw SpoolError(kept.path(of: drop.copy), detail: "cannot be replaced; remove it")

@@ -34,6 +34,7 @@ extension SpoolDirectory {
         do throws(SpoolError) {
             // First one rename: a claim that was removed by halves would be a different drop after a crash.
             try claims.move(drop.directory, to: removed, as: drop.directory)
+            try claims.synchronize()
         } catch  where error.code == ENOENT {
             return nil
         }

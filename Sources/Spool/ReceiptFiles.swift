@@ -46,7 +46,10 @@ extension SpoolDirectory {
             let directory = try receipts.openDirectory(name)
             if try directory.status(of: SpoolDirectory.ownerFile) != nil {
                 let found = try directory.open(SpoolDirectory.ownerFile, O_RDONLY).contents(limit: 1024)
-                return found == Array(owner.utf8)
+                // Empty: a power cut took what was written, and left the name.
+                guard found.isEmpty else { return found == Array(owner.utf8) }
+                try replaceFile(SpoolDirectory.ownerFile, of: directory, with: Array(owner.utf8), durable: true)
+                return true
             }
             // Empty: a crash came between the two steps. Anything else is somebody's.
             guard try directory.entries(limit: 1, where: { !$0.hasSuffix(".tmp") }).isEmpty else { return false }
@@ -61,6 +64,7 @@ extension SpoolDirectory {
     /// - Parameter durable: whether it must survive a power cut. Receipts can be derived again from the ledger.
     package func write(_ receipt: Receipt, to name: ReceiptName, durable: Bool = false) throws(SpoolError) {
         try replaceFile("receipt.json", of: directory(of: name), with: receipt.document, durable: durable)
+        if durable { try receipts.synchronize() }
     }
 
     /// Path of a receipt's directory, for messages.

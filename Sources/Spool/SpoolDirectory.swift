@@ -41,7 +41,11 @@ package struct SpoolDirectory: Sendable {
             for part: DirectoryEntryName in ["tmp", "new", "cur"] {
                 _ = try SpoolDirectory.subdirectory(part, of: maildir, mode: 0o770)
             }
+            try maildir.synchronize()
         }
+        // What is kept in them must not be lost with them in a power cut.
+        try work.synchronize()
+        try root.synchronize()
     }
 
     /// Path of a directory of the spool that is not any more where it was opened; nil if all are.

@@ -83,7 +83,7 @@ struct RandomScenario {
             case 5: add(at, .control("cancel", campaign, settlement: nil, name: nil))
             case 6: add(at + 5, .again(campaign, as: chance(50) ? campaign : "\(campaign)-copy"))
             case 7: add(at, .rate("relay1", one(of: [3000, 1200, 300], or: 600)))
-            case 8: add(at, .wall(Int64(number(-7200...7200))))
+            case 8: add(at, .wall(Int64(number(-1200...7200))))
             case 9: add(at, .end(.stop, seconds: Double(number(0...50)) / 10))
             case 10: add(at, .end(.kill, seconds: Double(number(0...50)) / 10))
             case 11: add(at, .end(.reboot, seconds: Double(number(5...40))))
