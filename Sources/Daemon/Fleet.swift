@@ -84,6 +84,7 @@ actor Fleet {
             for (lane, _, task) in lanes.values { group.addTask { await self.end(lane, task) } }
         }
         lanes = [:]
+        board.replace(by: [])
     }
 
     private nonisolated func end(_ lane: RelayLane, _ task: Task<Void, Never>) async {

@@ -172,7 +172,9 @@ final class World {
         try FileManager.default.copyItem(atPath: directory, toPath: "\(root)/\(run + 1)")
         run += 1
         // Not even a mad world goes on for ever.
-        guard run < 200 else { throw TestSupportError("the daemon was started 200 times and comes to no end: \(machine.failure ?? "")") }
+        guard run < 200 else {
+            throw TestSupportError("200 starts bring the world to no end: \(machine.failure ?? "no failure")")
+        }
     }
 
     /// A crashed daemon is let run out; nothing of it reaches the disk or a relay any more.

@@ -50,7 +50,10 @@ package final class PrivateJournal: Sendable {
     /// Writes entries, each a user and its native fields or, without any field name, a line of syslog; returns when
     /// the last one can be read.
     package func write(_ entries: [(user: Int, String)]) async throws {
-        let isListening = await eventually(timeout: .seconds(10)) { access(socket + "socket", F_OK) == 0 }
+        // A socket has its name a moment before somebody listens at it; the second one is made last.
+        let isListening = await eventually(timeout: .seconds(10)) {
+            ["socket", "dev-log"].allSatisfy { isHeard(socket + $0) }
+        }
         let said = String(decoding: try directory.read("output"), as: UTF8.self)
         guard isListening else { throw TestSupportError("the private journald does not listen. It said: \(said)") }
         let script = """
@@ -82,5 +85,22 @@ package final class PrivateJournal: Sendable {
             if found.outputText == marker + "\n" { return }
         }
         throw TestSupportError("the private journald has not taken the entries")
+    }
+}
+
+/// Whether somebody listens at a datagram socket.
+private func isHeard(_ path: String) -> Bool {
+    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+        }
     }
 }
