@@ -399,6 +399,39 @@ check_kill() {
     ok "and is no failure" is Result success
 }
 
+# The ledger with everything beside it is put back to an older copy: only the
+# journal knows of the message that left since.
+check_restored() {
+    local state=/var/lib/campaignd begin
+    cp -a "$state" "$work/older"
+    ok "systemctl start once more" systemctl start "$unit"
+    ok "a member drops a campaign" drop_file third.json <<JSON
+$(campaign third-1 "Third books")
+JSON
+    ok "it is sent" eventually 60 receipt third 'r["state"] == "finished" and r["counts"]["sent"] == 1'
+    systemctl stop "$unit"
+    find "$state" -mindepth 1 -delete
+    cp -a "$work/older/." "$state/"
+    begin=$(now)
+    ok "it starts on the older ledger" systemctl start "$unit"
+    ok "the journal tells of the restored ledger" eventually 30 logged_since "$begin" "restored from an older copy"
+    ok "a member drops another campaign" drop_file fourth.json <<JSON
+$(campaign fourth-1 "Fourth books")
+JSON
+    ok "it is held, with the reason" eventually 30 receipt fourth 'r["state"] == "held" and r["pausedBecause"]'
+    ok "nothing was sent since" events 3 'dot .*'
+    ok "stop after that" systemctl stop "$unit"
+}
+
+campaign() { # ID SUBJECT
+    cat <<JSON
+{ "kind": "campaign", "id": "$1", "purpose": "newsletter", "basis": "consent",
+  "from": { "name": "The library", "address": "news@library.example" },
+  "reason": "You get this because you asked for our newsletter.",
+  "subject": "$2", "text": "There are new books.\n", "recipients": [ { "address": "jan@reader.example" } ] }
+JSON
+}
+
 main() {
     [[ $# -eq 2 ]] || quit "usage: with-systemd under-systemd.sh CAMPAIGND REPOSITORY"
     program=$1 repository=$2
@@ -426,6 +459,7 @@ main() {
     check_reload
     check_stop
     check_kill
+    check_restored
 
     if ((failures > 0)); then
         echo "$failures checks failed; the end of the journal:"

@@ -198,7 +198,7 @@ class Workload:
         if state in ("finished", "cancelled"):
             del self.active[campaign.name]
             self.ended.append(campaign)
-        elif state in ("rejected", "expired", "held") or now - campaign.began > 300:
+        elif state in ("rejected", "expired", "held") or now - campaign.began > 900:
             del self.active[campaign.name]
             self.unexplained.append(f"{campaign.name} is {state}: {receipt}")
         elif campaign.pausedUntil and now > campaign.pausedUntil:
