@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A message as Python's `email` package reads it under a policy that raises on every defect: an independent reader.
@@ -37,12 +38,8 @@ struct ReadMail: Decodable {
         let file = directory.appendingPathComponent("message.eml")
         let answer = directory.appendingPathComponent("answer.json")
         try Data(message).write(to: file)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", Self.script, file.path, answer.path]
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "Python refused the message")
+        let result = try runHere(["python3", "-c", Self.script, file.path, answer.path])
+        try #require(result.status == 0, "Python refused the message: \(result.errorText)")
         self = try JSONDecoder().decode(ReadMail.self, from: Data(contentsOf: answer))
     }
 

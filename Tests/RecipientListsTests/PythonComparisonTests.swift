@@ -1,5 +1,6 @@
 import Foundation
 import RecipientLists
+import TestSupport
 import Testing
 
 /// Python's csv module gives the second opinion on generated files.
@@ -92,16 +93,9 @@ struct PythonComparisonTests {
     private static func ask(_ questions: [Question], _ scratch: Scratch) throws -> [[Answer]?] {
         try scratch.write(JSONEncoder().encode(questions), to: "questions.json")
         try scratch.write(script.utf8, to: "read.py")
-        let python = Process()
-        python.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        python.arguments = ["python3", scratch.path("read.py"), scratch.path("questions.json")]
-        let output = Pipe()
-        python.standardOutput = output
-        try python.run()
-        let answer = output.fileHandleForReading.readDataToEndOfFile()
-        python.waitUntilExit()
-        try #require(python.terminationStatus == 0)
-        return try JSONDecoder().decode([[Answer]?].self, from: answer)
+        let result = try runHere(["python3", scratch.path("read.py"), scratch.path("questions.json")])
+        try #require(result.status == 0, "\(result.errorText)")
+        return try JSONDecoder().decode([[Answer]?].self, from: Data(result.output))
     }
 
     private static let script = """

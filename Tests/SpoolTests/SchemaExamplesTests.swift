@@ -1,6 +1,7 @@
 import Foundation
 import Mailing
 import Spool
+import TestSupport
 import Testing
 
 /// What the documentation shows must work as it is shown.
@@ -110,14 +111,7 @@ struct SchemaExamplesTests {
         }
 
         func run(_ program: String, _ arguments: [String]) throws -> Int32 {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = [program] + arguments
-            process.environment = ProcessInfo.processInfo.environment.merging(["SPOOL": url.path]) { $1 }
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            return process.terminationStatus
+            try runHere([program] + arguments, environment: ["SPOOL": url.path]).status
         }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Mailing
 import Spool
+import func TestSupport.runHere
 import Testing
 
 /// The decoder and the published schemas must be of one mind about every document.
@@ -145,17 +146,13 @@ enum SchemaValidator {
         }
         let (source, target) = (folder.appendingPathComponent("in"), folder.appendingPathComponent("out"))
         try JSONEncoder().encode(input).write(to: source)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let schemas = SpoolSources.url.appendingPathComponent("schema").path
-        process.arguments = ["python3", "-c", program, schemas, source.path, target.path] + arguments
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus != 64 else {
+        let result = try runHere(["python3", "-c", program, schemas, source.path, target.path] + arguments)
+        guard result.status != 64 else {
             throw Unavailable(description: "Install the validator first: pip install jsonschema.")
         }
-        guard process.terminationStatus == 0 else {
-            throw Unavailable(description: "python3 ended with \(process.terminationStatus); its message is above.")
+        guard result.status == 0 else {
+            throw Unavailable(description: "python3 ended with \(result.status): \(result.errorText)")
         }
         let verdicts = try String(contentsOf: target, encoding: .utf8).map { $0 == "1" }
         guard verdicts.count == input.count else { throw Unavailable(description: "There are too few verdicts.") }

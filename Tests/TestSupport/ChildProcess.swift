@@ -90,6 +90,12 @@ package final class ChildProcess: Sendable {
         _ = reaping.wait(timeout: .now() + .seconds(5))
     }
 
+    /// Blocks this thread until the end and returns `exitStatus`.
+    package func waitHere() -> Int32 {
+        reaping.wait()
+        return exitStatus ?? 0
+    }
+
     /// Waits for the end and returns `exitStatus`. Throws if `timeout` passes; the process is left running then.
     @discardableResult
     package func waitUntilExit(timeout: Duration) async throws -> Int32 {
@@ -145,4 +151,16 @@ package func runPython(
     _ script: String, _ arguments: [String] = [], input: [UInt8] = [], timeout: Duration = .seconds(60)
 ) async throws -> ProcessResult {
     try await runProcess(["python3", "-c", script] + arguments, input: input, timeout: timeout)
+}
+
+/// Runs a program to its end on this thread.
+///
+/// For helpers that are no asynchronous functions; otherwise as `runProcess`, but without a time limit.
+package func runHere(_ arguments: [String], environment: [String: String] = [:]) throws -> ProcessResult {
+    let directory = try TemporaryDirectory()
+    let child = try ChildProcess(
+        arguments, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
+        output: directory.path("output"), error: directory.path("error"))
+    let status = child.waitHere()
+    return ProcessResult(status: status, output: try directory.read("output"), error: try directory.read("error"))
 }
