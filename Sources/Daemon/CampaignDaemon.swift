@@ -93,8 +93,18 @@ struct CampaignDaemon: Service {
         var leftovers = try spool.sweep()
         leftovers += try spool.removeStale(now: clocks.wall).left
         // After a restore these copies are the only trace of what was accepted since.
-        if try await !ledger.isRestored(), try spool.claimed().isEmpty {
-            for id in try spool.keptJobs() where try await ledger.job(id) == nil { try spool.removeKept(id) }
+        let mayLackJobs = try await ledger.mayLackJobs()
+        if try mayLackJobs || spool.claimed().isEmpty {
+            for id in try spool.keptJobs() where try await ledger.job(id) == nil {
+                guard mayLackJobs else {
+                    try spool.removeKept(id)
+                    continue
+                }
+                journal.note(
+                    .warning, .held,
+                    "job \(id) stands in work/kept of the spool and not in the ledger, which was "
+                        + "restored: find out what was sent of it before you drop it again", ["CAMPAIGN": id.text])
+            }
         }
         for leftover in leftovers { journal.note(.warning, nil, "\(leftover)") }
     }
@@ -141,14 +151,17 @@ struct CampaignDaemon: Service {
             try await group.waitForAll()
             for task in [alive, status, reloads] { task.cancel() }
         }
+        var isWell = true
         do {
             try await context.ledger.markAlive(now: context.clocks.wall)
         } catch {
+            isWell = false
             context.journal.note(.error, .ledgerTrouble, "the ledger cannot be written at the end: \(error)")
         }
         try await context.ledger.close()
         if let failure = context.stopping.failure { throw Failed(description: failure) }
-        context.journal.note(.notice, nil, "campaignd has stopped; everything is recorded")
+        context.journal.note(
+            .notice, nil, isWell ? "campaignd has stopped; everything is recorded" : "campaignd stopped")
     }
 
     /// What made the daemon end by itself.

@@ -148,9 +148,9 @@ actor CampaignKeeper {
     /// What has to be done now and then, as long as campaigns are open.
     private func tend() async throws {
         let now = context.clocks.wall
-        let keyed = context.settings.current.relays.filter { $0.value.idempotencyHeader != nil }
-        for (relay, settings) in keyed where !settings.settlesByJournal {
-            try await context.ledger.giveUpExpiredKeys(relay: relay, now: now)
+        for (relay, settings) in context.settings.current.relays.sorted(by: { $0.key < $1.key }) {
+            guard settings.settlesByJournal || settings.keyScope != nil else { continue }
+            try await context.ledger.giveUpLostKeys(relay: relay, scope: settings.keyScope, now: now)
         }
         let boot = context.clocks.boot
         if let markedAt, boot.nanoseconds - markedAt.nanoseconds < markInterval { return }
@@ -169,7 +169,7 @@ actor CampaignKeeper {
             try await show(standing.number)
         } catch {
             lookAgainSoon(because: "the receipt of campaign \(standing.job) cannot be brought up to date: \(error)")
-            if error is LedgerError { await sayWhyNothingIsSent("\(error)") }
+            if let error = error as? LedgerError, !error.isOfOneRow { await sayWhyNothingIsSent("\(error)") }
         }
     }
 
@@ -203,7 +203,8 @@ actor CampaignKeeper {
         if isOver {
             try await writeRecipients(summary, to: name)
             try context.spool.write(receipt, to: name, durable: true)
-            try await context.ledger.markReported(campaign: number)
+            (shown[number], names[number]) = (receipt, name)
+            guard try await context.ledger.markReported(summary) else { return touch(number) }
             (shown[number], names[number]) = (nil, nil)
             streaks[number] = nil
             context.journal.note(

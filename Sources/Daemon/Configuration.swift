@@ -26,6 +26,9 @@ package struct Configuration: Sendable, Equatable {
         package var idempotencySeconds: Int64
         /// Doubt is settled by what the local Postfix wrote into the journal.
         package var settlesByJournal: Bool
+
+        /// To whom idempotency keys go, and in which header; nil if the relay knows none.
+        package var keyScope: String? { idempotencyHeader.map { "\($0) \(url)" } }
     }
 
     package var spoolDirectory: String

@@ -95,7 +95,9 @@ actor JournalSettler {
         } catch let error as LedgerError {
             trouble(.error, .ledgerTrouble, "doubt cannot be settled: \(error)")
         } catch {
-            trouble(.warning, nil, "doubt cannot be settled by the journal: \(error)")
+            let why = "doubt cannot be settled by the journal: \(error)"
+            context.progress.hindered("settling", by: why)
+            trouble(.warning, nil, why)
         }
         return JournalSettler.later
     }
@@ -121,6 +123,7 @@ actor JournalSettler {
         guard let first = doubts.first else { return false }
         let user = context.settings.current.postfixUser
         let reading = try read(user, first.intendedAt.adding(seconds: -PostfixTrace.lookBack))
+        context.progress.hindered("settling", by: nil)
         let trace = PostfixTrace(lines: reading.lines, user: reading.user, coverage: reading.coverage)
         var isSoon = false
         for doubt in doubts {
@@ -152,7 +155,8 @@ actor JournalSettler {
         let evidence = SettlementEvidence(
             kind: .journal, text: String(text.prefix(JournalSettler.evidenceLimit)), queueID: queueID)
         let settled = try await context.ledger.settle(
-            delivery: doubt.delivery, as: settlement, by: evidence, now: context.clocks.wall)
+            delivery: doubt.delivery, intendedAt: doubt.intendedAt, as: settlement, by: evidence,
+            now: context.clocks.wall)
         if let settled { context.journal.settled(settled, by: evidence) }
         await keeper.touch(doubt.campaign)
         if settled != nil, settlement == .resend { wakeLanes() }
@@ -160,7 +164,8 @@ actor JournalSettler {
 
     private func giveUp(_ doubt: OpenDoubt, because why: String) async throws(LedgerError) {
         let because = "the journal does not settle it: \(why)"
-        try await context.ledger.giveUp(delivery: doubt.delivery, because: because)
+        try await context.ledger.giveUp(
+            delivery: doubt.delivery, intendedAt: doubt.intendedAt, because: because)
         let person = context.journal.shown(doubt.address)
         context.journal.note(
             .notice, .uncertain, "uncertain for good, unless a person settles it: \(person): \(because)",

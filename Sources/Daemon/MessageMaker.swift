@@ -11,12 +11,15 @@ struct MessageMaker: Sendable {
         var envelope: Envelope
         var message: [UInt8]
         var messageID: String
+        /// To whom its idempotency key goes, and for how many seconds it is known there; nil if it has none.
+        var key: (scope: String, seconds: Int64)?
     }
 
     /// - Throws: `ComposeError` where this recipient's fields do not make a message.
-    /// - Parameter keyHeader: The header in which the relay looks for an idempotency key, if it knows such keys.
+    /// - Parameter relay: The relay that is to carry it: whether it knows idempotency keys.
     func make(
-        _ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration, keyHeader: String? = nil
+        _ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration,
+        relay: Configuration.Relay? = nil
     ) throws -> Made {
         let campaign = prepared.campaign
         let sender = campaign.sender.address
@@ -31,7 +34,9 @@ struct MessageMaker: Sendable {
             date: due.acceptedAt.milliseconds, listID: isMailing ? listID(campaign) : nil,
             listUnsubscribe: isMailing ? [page, mailto].compactMap { $0 } : [], oneClick: isMailing && page != nil,
             bulk: isMailing, footLines: isMailing ? [stop] : [], footLink: isMailing ? page ?? mailto : nil)
-        headers.idempotencyKey = keyHeader.map { ($0, key.token(for: "idempotency", person(due), digits: 40)) }
+        headers.idempotencyKey = relay?.idempotencyHeader.map {
+            ($0, key.token(for: "idempotency", person(due), digits: 40))
+        }
         var fields = prepared.merged(due.fields, address: due.address)
         if due.isTest {
             for name in prepared.template.missing(in: fields) { fields[name] = "[\(name)]" }
@@ -39,7 +44,8 @@ struct MessageMaker: Sendable {
         let message = try prepared.template.compose(fields: fields, headers: headers)
         let envelope = Envelope(
             sender: returnPath(due, sender: sender, bounceAddress: configuration.bounceAddress), recipient: due.address)
-        return Made(envelope: envelope, message: message, messageID: messageID)
+        let knownKey = relay.flatMap { relay in relay.keyScope.map { ($0, relay.idempotencySeconds) } }
+        return Made(envelope: envelope, message: message, messageID: messageID, key: knownKey)
     }
 
     /// Derived from campaign and recipient, and told apart from the test mail to the same person.

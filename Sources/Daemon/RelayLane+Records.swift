@@ -10,6 +10,7 @@ extension RelayLane {
     /// Records until it is recorded; the gate keeps all dots back meanwhile.
     func record(_ due: DueDelivery, _ outcome: Outcome, _ evidence: AttemptEvidence, relays: [String]) async {
         var isShut = false
+        var isRecorded = true
         var stoppedAt: BootInstant?
         while true {
             do throws(LedgerError) {
@@ -33,13 +34,16 @@ extension RelayLane {
                 let since = stoppedAt ?? now
                 stoppedAt = since
                 // The next start calls it uncertain, which is true.
-                if now.nanoseconds - since.nanoseconds > RelayLane.lastTry { break }
+                if now.nanoseconds - since.nanoseconds > RelayLane.lastTry {
+                    isRecorded = false
+                    break
+                }
             }
             await pauseBriefly()
         }
         if isShut {
             await records.open()
-            await ledgerIsWell()
+            if isRecorded { await ledgerIsWell() }
         }
     }
 

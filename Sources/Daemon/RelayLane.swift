@@ -74,9 +74,8 @@ actor RelayLane {
                 let now = context.clocks.wall
                 // Before a relay is bothered: whether anything can be recorded at all.
                 if context.progress.ledgerTrouble != nil { try await context.ledger.markAlive(now: now) }
-                let repeatsDoubts = settings?.idempotencyHeader != nil
                 switch try await context.ledger.nextDue(
-                    relay: name, now: now, turns: turns, repeatsDoubts: repeatsDoubts)
+                    relay: name, now: now, turns: turns, keyScope: settings?.keyScope)
                 {
                 case .nothing(let until):
                     await ledgerIsWell()
@@ -138,7 +137,7 @@ actor RelayLane {
         do {
             let prepared = try await library.campaign(due.job)
             let made = try MessageMaker(key: context.ledger.key).make(
-                due, prepared, configuration: configuration, keyHeader: settings?.idempotencyHeader)
+                due, prepared, configuration: configuration, relay: settings)
             try await attempt(due, made)
         } catch let error as LedgerError {
             await ledgerTrouble(error)
@@ -165,6 +164,8 @@ actor RelayLane {
         case .refused(let phase, let reply):
             return try await refused(due, phase: phase, reply: reply)
         case .failed(let phase, let why):
+            // The ledger was written before this was taken up.
+            await ledgerIsWell()
             return routeTrouble("\(phase.rawValue): \(why)")
         }
         // Before the message is offered: no server shall wait for a dot while other relays have their turn.
@@ -200,7 +201,7 @@ actor RelayLane {
                     delivery: due.id, messageID: made.messageID,
                     slot: Pacer.StoredSlot(bootID: context.clocks.bootID, at: max(slot, context.clocks.boot)),
                     claims: claims, now: context.clocks.wall, localPort: await connection.localPort(),
-                    keySeconds: settings.flatMap { $0.idempotencyHeader == nil ? nil : $0.idempotencySeconds }))
+                    keySeconds: made.key?.seconds, keyScope: made.key?.scope))
         } catch LedgerError.notTakenBack(let reason) {
             // No dot was written; left in flight, it would be in doubt after the next start.
             await closeConnection()
@@ -290,9 +291,15 @@ actor RelayLane {
     ) async throws(LedgerError) {
         let evidence = AttemptEvidence(
             reply: reply?.description, enhanced: reply?.enhanced?.description, peer: settings?.url)
-        try await context.ledger.conclude(
-            delivery: due.id, outcome: outcome, evidence: evidence, relays: [], bootID: context.clocks.bootID,
-            retries: configuration.retries, now: context.clocks.wall)
+        do throws(LedgerError) {
+            try await context.ledger.conclude(
+                delivery: due.id, outcome: outcome, evidence: evidence, relays: [], bootID: context.clocks.bootID,
+                retries: configuration.retries, now: context.clocks.wall)
+        } catch LedgerError.conflict {
+            // A person cancelled or settled it while the relay was asked; no dot was written, so nothing is to be said.
+            return
+        }
+        await ledgerIsWell()
     }
 
     private func routeTrouble(_ why: String) {

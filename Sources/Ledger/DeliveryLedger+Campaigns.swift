@@ -172,10 +172,18 @@ extension DeliveryLedger {
         }
     }
 
-    /// Notes that the final receipt of a campaign stands.
-    package func markReported(campaign number: Int64) throws(LedgerError) {
+    /// Notes that the final receipt of a campaign stands. Returns false, and does nothing, if the campaign is not any
+    /// more as it was shown: a doubt was settled meanwhile.
+    package func markReported(_ shown: CampaignSummary) throws(LedgerError) -> Bool {
         try write { database in
-            try database.execute(sql: "UPDATE campaigns SET reported = 1 WHERE number = ?", arguments: [number])
+            var present = shown
+            (present.counts, present.withheld) = (Receipt.Counts(), [:])
+            try Self.count(database, into: &present)
+            let state = try String.fetchOne(
+                database, sql: "SELECT state FROM campaigns WHERE number = ?", arguments: [shown.number])
+            guard state == shown.state.rawValue, present.counts == shown.counts else { return false }
+            try database.execute(sql: "UPDATE campaigns SET reported = 1 WHERE number = ?", arguments: [shown.number])
+            return true
         }
     }
 

@@ -35,6 +35,8 @@ package enum SettlementRefusal: Error, Sendable, Equatable, CustomStringConverti
 
     package var description: String {
         switch self {
+        case .ended(.held), .ended(.scheduled), .ended(.running), .ended(.paused):
+            "the time of the campaign (“expires”) is over, so nothing of it is sent any more"
         case .nothingUncertain: "no delivery of this campaign is uncertain"
         case .notUncertain(let address): "no delivery to \(address) is uncertain in this campaign"
         case .ended(.finished): "the time of the campaign (“expires”) is over, so nothing of it is sent any more"
@@ -53,7 +55,8 @@ extension DeliveryLedger {
                 sql: """
                     SELECT d.id, d.campaign, d.relay, d.message_id, d.intent_at, d.local_port, d.address, d.address_key,
                       c.job FROM deliveries d JOIN campaigns c ON c.number = d.campaign
-                    WHERE d.relay = ? AND d.state = 'uncertain' AND d.examined = 0 AND d.id > ? ORDER BY d.id LIMIT ?
+                    WHERE d.relay = ? AND d.state = 'uncertain' AND d.examined = 0 AND d.key_until IS NULL AND d.id > ?
+                    ORDER BY d.id LIMIT ?
                     """, arguments: [relay, id, limit]
             ).map { row in
                 guard let job = JobID(row["job"]) else {
@@ -108,15 +111,21 @@ extension DeliveryLedger {
 
     /// Ends the doubt about one delivery by evidence. Nil, and nothing changes, if there is no doubt any more, or if it
     /// would have to be sent again and its campaign has ended.
+    ///
+    /// - Parameter intendedAt: The intent that the evidence is about; nil if it is about any of this delivery. Evidence
+    ///   for one hand-over says nothing of a later one.
     package func settle(
-        delivery id: Int64, as settlement: Settlement, by evidence: SettlementEvidence, now: Timestamp
+        delivery id: Int64, intendedAt: Timestamp? = nil, as settlement: Settlement, by evidence: SettlementEvidence,
+        now: Timestamp
     ) throws(LedgerError) -> SettledDoubt? {
         try write { database in
             let row = try Row.fetchOne(
-                database, sql: Self.doubtSQL + " AND d.id = ?", arguments: [id])
+                database, sql: Self.doubtSQL + " AND d.id = ?1 AND (?2 IS NULL OR d.intent_at = ?2)",
+                arguments: [id, intendedAt?.milliseconds])
             guard let row else { return nil }
             if settlement == .resend, try Self.refusal(row, now: now) != nil {
-                try Self.giveUp(database, delivery: id, because: "not sent again: the campaign has ended")
+                let why = "not sent again, the campaign has ended; \(evidence.kind.rawValue): \(evidence.text)"
+                try Self.giveUp(database, delivery: id, intendedAt: intendedAt, because: why)
                 return nil
             }
             return try Self.settle(database, row, as: settlement, by: evidence, now: now)
@@ -149,27 +158,36 @@ extension DeliveryLedger {
     }
 
     /// Nothing more will be found out by itself about a delivery in doubt; a person may still settle it.
-    package func giveUp(delivery id: Int64, because: String) throws(LedgerError) {
-        try write { try Self.giveUp($0, delivery: id, because: because) }
+    package func giveUp(
+        delivery id: Int64, intendedAt: Timestamp? = nil, because: String
+    ) throws(LedgerError) {
+        try write { try Self.giveUp($0, delivery: id, intendedAt: intendedAt, because: because) }
     }
 
-    /// Keys of a relay that are not known there any more end nothing.
-    package func giveUpExpiredKeys(relay: String, now: Timestamp) throws(LedgerError) {
+    /// Keys that are not known at a relay any more end nothing.
+    ///
+    /// - Parameter scope: To whom keys go now, and in which header; nil if the relay knows none.
+    package func giveUpLostKeys(relay: String, scope: String?, now: Timestamp) throws(LedgerError) {
         try write { database in
             try database.execute(
                 sql: """
-                    UPDATE deliveries SET examined = 1, reason = reason || '; its idempotency key has expired'
-                    WHERE relay = ? AND state = 'uncertain' AND examined = 0 AND coalesce(key_until, 0) <= ?
-                    """, arguments: [relay, now.milliseconds])
+                    UPDATE deliveries SET examined = 1,
+                      reason = coalesce(reason || '; ', '') || 'its idempotency key is not known any more'
+                    WHERE relay = ?1 AND state = 'uncertain' AND examined = 0
+                      AND (key_until <= ?2 OR (key_until IS NOT NULL AND key_scope IS NOT ?3)
+                        OR (key_until IS NULL AND ?3 IS NOT NULL))
+                    """, arguments: [relay, now.milliseconds, scope])
         }
     }
 
-    private static func giveUp(_ database: Database, delivery id: Int64, because: String) throws {
+    private static func giveUp(
+        _ database: Database, delivery id: Int64, intendedAt: Timestamp?, because: String
+    ) throws {
         try database.execute(
             sql: """
                 UPDATE deliveries SET examined = 1, reason = coalesce(reason || '; ', '') || ?
-                WHERE id = ? AND state = 'uncertain'
-                """, arguments: [because, id])
+                WHERE id = ? AND state = 'uncertain' AND (?3 IS NULL OR intent_at = ?3)
+                """, arguments: [because, id, intendedAt?.milliseconds])
     }
 
     private static let doubtSQL = """

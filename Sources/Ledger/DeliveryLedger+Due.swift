@@ -27,9 +27,10 @@ package enum DueSearch: Sendable, Equatable {
 extension DeliveryLedger {
     /// The next message for a relay: test mails first within a campaign, campaigns in the order of `turns`.
     ///
-    /// - Parameter repeatsDoubts: Whether the relay knows idempotency keys; then what is in doubt comes after the rest.
+    /// - Parameter keyScope: To whom idempotency keys go, and in which header; nil if the relay knows none. What is in
+    ///   doubt there comes after the rest.
     package func nextDue(
-        relay: String, now: Timestamp, turns: Turns, repeatsDoubts: Bool = false
+        relay: String, now: Timestamp, turns: Turns, keyScope: String? = nil
     ) throws(LedgerError) -> DueSearch {
         try read { database in
             let rows = try Row.fetchAll(
@@ -60,13 +61,13 @@ extension DeliveryLedger {
                     return .due(try Self.due(database, row, campaign: candidate.campaign, job: job, accepted: accepted))
                 }
             }
-            guard repeatsDoubts else { return .nothing(until: next) }
-            return try Self.nextDoubt(database, relay: relay, now: now, until: next)
+            guard let keyScope else { return .nothing(until: next) }
+            return try Self.nextDoubt(database, relay: relay, keyScope: keyScope, now: now, until: next)
         }
     }
 
     private static func nextDoubt(
-        _ database: Database, relay: String, now: Timestamp, until: Timestamp?
+        _ database: Database, relay: String, keyScope: String, now: Timestamp, until: Timestamp?
     ) throws -> DueSearch {
         let row = try Row.fetchOne(
             database.cachedStatement(
@@ -74,10 +75,11 @@ extension DeliveryLedger {
                     SELECT d.id, d.is_test, d.address, d.address_key, d.contact, d.fields, d.attempts, d.not_before,
                       d.campaign, c.job, c.accepted_at FROM deliveries d JOIN campaigns c ON c.number = d.campaign
                     WHERE d.relay = ?1 AND d.state = 'uncertain' AND d.examined = 0 AND d.key_until > ?2
+                      AND d.key_scope = ?3
                       AND c.state = 'running' AND c.expires > ?2
                     ORDER BY d.not_before, d.id LIMIT 1
                     """),
-            arguments: [relay, now.milliseconds])
+            arguments: [relay, now.milliseconds, keyScope])
         guard let row, let job = JobID(row["job"]) else { return .nothing(until: until) }
         let notBefore = Timestamp(milliseconds: row["not_before"])
         guard notBefore <= now else { return .nothing(until: min(until ?? notBefore, notBefore)) }

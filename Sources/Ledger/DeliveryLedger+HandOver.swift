@@ -27,10 +27,12 @@ package struct IntentRequest: Sendable, Equatable {
     package var localPort: Int?
     /// For how many seconds the relay knows the idempotency key that the message carries; nil if it carries none.
     package var keySeconds: Int64?
+    /// To whom the key goes, and in which header: it is known nowhere else.
+    package var keyScope: String?
 
     package init(
         delivery: Int64, messageID: String, slot: Pacer.StoredSlot, claims: [SlotClaim], now: Timestamp,
-        localPort: Int? = nil, keySeconds: Int64? = nil
+        localPort: Int? = nil, keySeconds: Int64? = nil, keyScope: String? = nil
     ) {
         self.delivery = delivery
         self.messageID = messageID
@@ -39,6 +41,7 @@ package struct IntentRequest: Sendable, Equatable {
         self.now = now
         self.localPort = localPort
         self.keySeconds = keySeconds
+        self.keyScope = keyScope
     }
 }
 
@@ -67,13 +70,13 @@ extension DeliveryLedger {
     /// When this returned `handOver`, the intent is durable and counted outside of the database too: the dot may go.
     package func intend(_ request: IntentRequest) throws(LedgerError) -> Intent {
         let key = self.key
-        try checkPlace()
         let intent = try write { database in
             let row = try Row.fetchOne(
                 database.cachedStatement(
                     sql: """
-                        SELECT d.state, d.attempts, d.not_before, d.key_until, d.repeating, d.is_test, d.address_key,
-                          d.contact, c.basis, c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
+                        SELECT d.state, d.attempts, d.not_before, d.key_until, d.key_scope, d.repeating, d.is_test,
+                          d.address_key, d.contact, c.job, e.job AS asked_by, c.basis,
+                          c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
                           e.recorded_at AS asked_at
                         FROM deliveries d JOIN campaigns c ON c.number = d.campaign
                         LEFT JOIN consent_status s ON s.contact = d.contact AND s.purpose = c.purpose
@@ -91,7 +94,8 @@ extension DeliveryLedger {
                 objection: try Self.objection(database, row, isTest: isTest, key: key), slot: request.slot.at,
                 freeFrom: try self.freeFrom(database, request))
             let before = delivery.state
-            let decision = self.rules.intend(&delivery, question)
+            let isUnknownKey = before == .uncertain && row["key_scope"] as String? != request.keyScope
+            let decision = isUnknownKey ? .leaveInDoubt : self.rules.intend(&delivery, question)
             let isAsked = !isTest && row["basis"] as String != Campaign.Basis.service.rawValue
             let number = try Self.apply(
                 database, decision, request, from: before, event: isAsked ? row["event"] : nil)
@@ -131,13 +135,15 @@ extension DeliveryLedger {
             database.cachedStatement(sql: "SELECT 1 FROM suppressions WHERE subject = ?"),
             arguments: [Data(key.subject(addressKey))])
         if isTest { return TestMail.objection(isSuppressed: suppressed != nil) }
-        // Whom the plan found due to be asked again is due still, unless another campaign asked meanwhile.
+        // Whom the plan found due to be asked again is due still, unless another campaign asked meanwhile. That this
+        // one asked is no objection: the request was proven not to have left, or it is repeated under its key.
         let accepted: Int64 = row["accepted_at"]
         let standing = RecipientStanding(
             isContact: row["contact"] as Int64? != nil,
             status: (row["status"] as String?).flatMap(ConsentStatus.init) ?? .notAsked,
             isSuppressed: suppressed != nil,
-            isDueForRenewal: (row["asked_at"] as Int64?).map { $0 < accepted } ?? false)
+            isDueForRenewal: (row["asked_at"] as Int64?).map { $0 < accepted } ?? false
+                || (row["asked_by"] as String?).map { $0 == row["job"] as String } ?? false)
         return standing.objection(basis: Campaign.Basis(rawValue: row["basis"]) ?? .consent)
     }
 
@@ -168,11 +174,12 @@ extension DeliveryLedger {
         case .handOver:
             sql = """
                 UPDATE deliveries SET state = 'inFlight', reason = NULL, message_id = ?, slot = ?, intent_at = ?,
-                  consent_event = ?, local_port = ?, key_until = ? WHERE id = ? AND state = ?
+                  consent_event = ?, local_port = ?, key_until = ?, key_scope = ? WHERE id = ? AND state = ?
                 """
             arguments = [
                 request.messageID, request.slot.at.nanoseconds, request.now.milliseconds, event, request.localPort,
                 request.keySeconds.map { request.now.adding(seconds: $0).milliseconds },
+                request.keySeconds == nil ? nil : request.keyScope,
             ]
         }
         arguments += [request.delivery, before.rawValue]

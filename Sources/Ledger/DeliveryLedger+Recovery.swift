@@ -116,6 +116,7 @@ extension DeliveryLedger {
             return try pause(database, where: "state IN ('scheduled', 'running')", because: hold.because, [])
         }
         try database.execute(sql: "INSERT INTO facts VALUES ('restored', 1) ON CONFLICT DO NOTHING")
+        try database.execute(sql: "INSERT INTO facts VALUES ('lostJobs', 1) ON CONFLICT DO NOTHING")
         return try pause(database, where: "true", because: hold.because, [])
     }
 
@@ -142,6 +143,13 @@ extension DeliveryLedger {
     package func isRestored() throws(LedgerError) -> Bool {
         try read { database in
             try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'restored')") ?? false
+        }
+    }
+
+    /// Whether jobs may have been accepted of which the ledger knows nothing, because it once was an older copy.
+    package func mayLackJobs() throws(LedgerError) -> Bool {
+        try read { database in
+            try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'lostJobs')") ?? false
         }
     }
 

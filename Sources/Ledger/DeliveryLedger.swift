@@ -63,9 +63,6 @@ package actor DeliveryLedger {
         self.queue = queue
     }
 
-    /// Fails if the file is not in its place any more: what is written now would be lost with the next start.
-    func checkPlace() throws(LedgerError) { try place.check() }
-
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.label = "campaignd.ledger"
@@ -176,7 +173,10 @@ package actor DeliveryLedger {
     }
 
     /// Runs a verb in one transaction that is durable when this returns.
+    ///
+    /// Fails if the file is not in its place any more: what is written now would be lost with the next start.
     func write<Value>(_ verb: (Database) throws -> Value) throws(LedgerError) -> Value {
+        try place.check()
         do {
             return try queue.writeWithoutTransaction { database in
                 var value: Value?

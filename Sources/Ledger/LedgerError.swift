@@ -32,12 +32,13 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case .foreignFile(let path):
             "\(path) is an SQLite file of another program: let [ledger] path name another file"
         case .damaged(let path, let reason):
-            "the ledger \(path) is damaged (\(reason)): put the newest good copy in its place; "
+            "the ledger \(path) is damaged (\(reason)): put the newest good copy in its place, "
+                + "and move \(path)-wal and \(path)-shm away first, which belong to the damaged one; "
                 + "do not delete it, or what was sent before would be forgotten"
         case .missing(let path):
             "the ledger \(path) is gone or empty, but the counter beside it (\(path).intents) shows that messages were "
-                + "handed over: put the newest good copy in its place; only if nothing may be remembered, "
-                + "remove the counter too"
+                + "handed over: put the newest good copy in its place, and move \(path)-wal and \(path)-shm away "
+                + "first; only if nothing may be remembered, remove the counter too"
         case .wrongKey(let path):
             "the key \(path) is not the one that the ledger was made with: put the right key back, "
                 + "or suppressed people would be mailed again"
@@ -60,6 +61,11 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case .newerVersion, .foreignFile, .damaged, .missing, .wrongKey: true
         case .locked, .file, .storage, .notTakenBack, .conflict: false
         }
+    }
+
+    /// Whether a fault of one row is meant, and not that the ledger as a whole cannot be used.
+    package var isOfOneRow: Bool {
+        if case .conflict = self { true } else { false }
     }
 
     static func wrapping(_ error: any Error) -> LedgerError {

@@ -5,6 +5,7 @@ extension LedgerSchema {
 
         ALTER TABLE deliveries ADD COLUMN local_port INTEGER;
         ALTER TABLE deliveries ADD COLUMN key_until INTEGER;
+        ALTER TABLE deliveries ADD COLUMN key_scope TEXT;
         ALTER TABLE deliveries ADD COLUMN repeating INTEGER NOT NULL DEFAULT 0 CHECK (repeating IN (0, 1));
         ALTER TABLE deliveries ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE deliveries ADD COLUMN examined INTEGER NOT NULL DEFAULT 0 CHECK (examined IN (0, 1));

@@ -28,8 +28,10 @@ struct MessageMakerTests {
         change(&configuration)
         let prepared = try fixture.campaign(
             JobText.campaign(due.job.text, to: [.address("a@people.example")], basis: basis, text: text, extra: extra))
+        var relay = configuration.relays["default"]
+        relay?.idempotencyHeader = keyHeader
         return try MessageMaker(key: fixture.ledger.key).make(
-            due, prepared, configuration: configuration, keyHeader: keyHeader)
+            due, prepared, configuration: configuration, relay: relay)
     }
 
     private func text(_ made: MessageMaker.Made) -> String { String(decoding: made.message, as: UTF8.self) }

@@ -81,7 +81,7 @@ struct RelayLaneDoubtTests {
         #expect(try await fixture.states(number) == [reader: "uncertain"])
         await fixture.writeReceipts()
         let row = try #require(try await fixture.rows(number).first)
-        #expect(row.reason == "no reply within 600 s; its idempotency key has expired")
+        #expect(row.reason == "no reply within 600 s; its idempotency key is not known any more")
         #expect(try await fixture.summary(number).state == .finished)
     }
 
@@ -163,7 +163,8 @@ struct RelayLaneDoubtTests {
         let ledger = fixture.ledger
         func next() async throws -> DueSearch {
             try await ledger.nextDue(
-                relay: "default", now: fixture.clock.wall, turns: Turns(), repeatsDoubts: true)
+                relay: "default", now: fixture.clock.wall, turns: Turns(),
+                keyScope: fixture.configuration.relays["default"]?.keyScope ?? "none")
         }
         guard case .due(let due) = try await next() else {
             Issue.record("it may be handed over once more")

@@ -66,11 +66,12 @@ enum ListTarget {
                 },
                 "\(key) holds no control character")
             require(value.utf8.first != 32 && value.utf8.last != 32, "\(key) has no white space around it")
-            if key.first == "=" { continue }
+            if key.utf8.first == 61 { continue }
             require(key == "email" || !value.isEmpty && !value.contains(where: \.isNewline), "\(key) is on one line")
         }
         let others = columns.filter { !$0.isEmpty && !isOurs($0) }
-        require(Set(row.keys.filter { $0.first == "=" }) == Set(others.map { "=" + $0 }), "every attribute is there")
+        let attributes = row.keys.filter { $0.utf8.first == 61 }
+        require(Set(attributes) == Set(others.map { "=" + $0 }), "every attribute is there")
     }
 
     private static func isOurs(_ column: String) -> Bool {

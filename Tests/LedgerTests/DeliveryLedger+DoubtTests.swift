@@ -25,11 +25,45 @@ import Testing
 
     private func finish(_ ledger: LedgerFixture) async throws {
         #expect(try await ledger.ledger.advance(campaign: 1, now: now, limit: 9).standing.state == .finished)
-        try await ledger.ledger.markReported(campaign: 1)
+        let shown = try #require(try await ledger.ledger.summary(campaign: 1))
+        #expect(try await ledger.ledger.markReported(shown))
     }
 
     private func standing(_ ledger: LedgerFixture) throws -> String? {
         try ledger.text("SELECT state || ' ' || reported FROM campaigns WHERE number = 1")
+    }
+
+    @Test func `evidence about one intent says nothing of a later one`() async throws {
+        let ledger = try await ledger()
+        let delivery = try ledger.delivery("a@example.org")
+        let before = now.adding(seconds: -1)
+        #expect(
+            try await ledger.ledger.settle(
+                delivery: delivery, intendedAt: before, as: .resend, by: bounce, now: later) == nil)
+        try await ledger.ledger.giveUp(delivery: delivery, intendedAt: before, because: "of an earlier one")
+        #expect(try ledger.text("SELECT state || ' ' || examined FROM deliveries") == "uncertain 0")
+        #expect(
+            try await ledger.ledger.settle(
+                delivery: delivery, intendedAt: now, as: .resend, by: bounce, now: later) != nil)
+    }
+
+    @Test func `an end is not taken for reported that changed while it was written down`() async throws {
+        let ledger = try await ledger()
+        #expect(try await ledger.ledger.advance(campaign: 1, now: now, limit: 9).standing.state == .finished)
+        let shown = try #require(try await ledger.ledger.summary(campaign: 1))
+        let delivery = try ledger.delivery("a@example.org")
+        #expect(try await ledger.ledger.settle(delivery: delivery, as: .resend, by: bounce, now: later) != nil)
+        #expect(try await !ledger.ledger.markReported(shown))
+        #expect(try await ledger.ledger.openCampaigns().map(\.state) == [.running])
+    }
+
+    @Test func `a request for consent that did not leave is made again`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.register(["a@example.org"], answer: nil)
+        try await ledger.campaign(to: ["a@example.org"]) { $0.basis = .consentRequest }
+        let delivery = try await ledger.doubt("a@example.org")
+        #expect(try await ledger.ledger.settle(delivery: delivery, as: .resend, by: bounce, now: later) != nil)
+        #expect(try await ledger.intend(delivery, at: later) == .handOver)
     }
 
     @Test func `evidence that it was accepted ends the doubt, is kept, and the campaign is reported anew`() async throws
@@ -162,7 +196,7 @@ import Testing
         #expect(try ledger.state(delivery) == "uncertain")
         #expect(
             try ledger.text("SELECT reason FROM deliveries")
-                == "no reply to the final dot; not sent again: the campaign has ended")
+                == "no reply to the final dot; not sent again, the campaign has ended; bounce: \(bounce.text)")
         #expect(try await ledger.ledger.openDoubts(relay: "default", after: 0, limit: 9).isEmpty)
         let refused = try await ledger.ledger.settle(
             campaign: try jobID("mailing"), address: nil, as: .resend, by: try person(), control: try jobID("settle-1"),

@@ -75,13 +75,27 @@ import Testing
         Timestamp(milliseconds: Int64(try ledger.count("SELECT not_before FROM deliveries")))
     }
 
+    @Test func `a key that went elsewhere, or in another header, is not relied on`() async throws {
+        let (ledger, delivery) = try await doubt()
+        let moment = try later(ledger)
+        let elsewhere = "X-Key smtp://other.example"
+        let search = try await ledger.ledger.nextDue(
+            relay: "default", now: moment, turns: Turns(), keyScope: elsewhere)
+        #expect(search == .nothing(until: nil))
+        var request = ledger.request(delivery, at: moment, keySeconds: 3600)
+        request.keyScope = elsewhere
+        #expect(try await ledger.ledger.intend(request).decision == .leaveInDoubt)
+        #expect(try ledger.state(delivery) == "uncertain")
+    }
+
     @Test func `what is in doubt is due after all that is queued, only where the relay knows keys`() async throws {
         let ledger = try LedgerFixture()
         try await ledger.register(["a@example.org", "b@example.org"])
         try await ledger.campaign(to: ["a@example.org", "b@example.org"])
         let doubt = try await ledger.doubt("a@example.org", keySeconds: 3600)
         func next() async throws -> DueSearch {
-            try await ledger.ledger.nextDue(relay: "default", now: now, turns: Turns(), repeatsDoubts: true)
+            try await ledger.ledger.nextDue(
+                relay: "default", now: now, turns: Turns(), keyScope: LedgerFixture.keyScope)
         }
         guard case .due(let queued) = try await next() else {
             Issue.record("nothing was due")
@@ -103,7 +117,8 @@ import Testing
     func `what is in doubt is not due where its campaign does not run`(state: String) async throws {
         let (ledger, _) = try await doubt()
         try ledger.execute("UPDATE campaigns SET state = '\(state)'")
-        let found = try await ledger.ledger.nextDue(relay: "default", now: now, turns: Turns(), repeatsDoubts: true)
+        let found = try await ledger.ledger.nextDue(
+            relay: "default", now: now, turns: Turns(), keyScope: LedgerFixture.keyScope)
         #expect(found == .nothing(until: nil))
     }
 
@@ -111,14 +126,15 @@ import Testing
         let (ledger, _) = try await doubt()
         for seconds: Int64 in [3599, 3600] {
             let found = try await ledger.ledger.nextDue(
-                relay: "default", now: now.adding(seconds: seconds), turns: Turns(), repeatsDoubts: true)
+                relay: "default", now: now.adding(seconds: seconds), turns: Turns(), keyScope: LedgerFixture.keyScope)
             #expect((found == .nothing(until: nil)) == (seconds == 3600))
         }
         let keyless = try LedgerFixture()
         try await keyless.register(["a@example.org"])
         try await keyless.campaign(to: ["a@example.org"])
         _ = try await keyless.doubt("a@example.org")
-        let found = try await keyless.ledger.nextDue(relay: "default", now: now, turns: Turns(), repeatsDoubts: true)
+        let found = try await keyless.ledger.nextDue(
+            relay: "default", now: now, turns: Turns(), keyScope: LedgerFixture.keyScope)
         #expect(found == .nothing(until: nil))
     }
 
@@ -153,7 +169,8 @@ import Testing
         #expect(try await ledger.intend(delivery) == .leave)
         let later = try later(ledger)
         #expect(later > now)
-        let search = try await ledger.ledger.nextDue(relay: "default", now: now, turns: Turns(), repeatsDoubts: true)
+        let search = try await ledger.ledger.nextDue(
+            relay: "default", now: now, turns: Turns(), keyScope: LedgerFixture.keyScope)
         #expect(search == .nothing(until: later))
         #expect(try await ledger.intend(delivery, at: later) == .handOver)
     }
@@ -198,7 +215,8 @@ import Testing
             #expect(try ledger.state(delivery) == "uncertain")
             let open = try await ledger.ledger.openDoubts(relay: "default", after: 0, limit: 9)
             #expect(open.isEmpty)
-            let found = try await ledger.ledger.nextDue(relay: "default", now: now, turns: Turns(), repeatsDoubts: true)
+            let found = try await ledger.ledger.nextDue(
+                relay: "default", now: now, turns: Turns(), keyScope: LedgerFixture.keyScope)
             #expect(found == .nothing(until: nil))
         }
     }

@@ -199,6 +199,9 @@ extension LedgerFixture {
         Pacer.StoredSlot(bootID: LedgerFixture.bootID, at: BootInstant(nanoseconds: nanoseconds))
     }
 
+    /// To whom idempotency keys go.
+    static let keyScope = "X-Key smtp://relay.example"
+
     /// What instant 2 is asked; the limits named keep no distance between dots unless `interval` says so.
     func request(
         _ delivery: Int64, at: Timestamp = now, slot nanoseconds: Int64 = 1, relays: [String] = ["default"],
@@ -207,7 +210,7 @@ extension LedgerFixture {
         IntentRequest(
             delivery: delivery, messageID: "<\(delivery)@library.example>", slot: slot(nanoseconds),
             claims: relays.map { SlotClaim(name: $0, interval: interval) }, now: at, localPort: 40_001,
-            keySeconds: keySeconds)
+            keySeconds: keySeconds, keyScope: LedgerFixture.keyScope)
     }
 
     func intend(

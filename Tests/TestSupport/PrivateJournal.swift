@@ -51,7 +51,7 @@ package final class PrivateJournal: Sendable {
     /// the last one can be read.
     package func write(_ entries: [(user: Int, String)]) async throws {
         // A socket has its name a moment before somebody listens at it; the second one is made last.
-        let isListening = await eventually(timeout: .seconds(10)) {
+        let isListening = await eventually(timeout: .seconds(40)) {
             ["socket", "dev-log"].allSatisfy { isHeard(socket + $0) }
         }
         let said = String(decoding: try directory.read("output"), as: UTF8.self)
