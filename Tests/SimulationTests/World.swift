@@ -45,7 +45,7 @@ final class World {
     private var isLast = false
 
     /// Virtual time after which a world that has not come to its end is called stuck, in nanoseconds.
-    private static let limit = Moment.start.true + 5400 * 1_000_000_000
+    private static let limit = Moment.start.true + 12_000 * 1_000_000_000
 
     init(_ scenario: Scenario, fate: Fate) throws {
         self.scenario = scenario
