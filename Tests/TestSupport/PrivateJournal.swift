@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// A real journald of its own, in a mount namespace, with its files in a temporary directory.
 package final class PrivateJournal: Sendable {
@@ -15,26 +16,37 @@ package final class PrivateJournal: Sendable {
     }()
 
     private let directory: TemporaryDirectory
-    private let child: ChildProcess
+    private let child: Mutex<ChildProcess?> = Mutex(nil)
 
     package init() throws {
         directory = try TemporaryDirectory()
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: directory.path)
+    }
+
+    deinit {
+        child.withLock { $0?.killAndWait() }
+    }
+
+    /// A journald of a namespace ends by itself when nobody has written for half a minute, unless it has to see to it
+    /// that nothing is kept for too long.
+    private func start() throws {
+        _ = try directory.makeDirectory("sockets/journald@test.conf.d")
+        try directory.write(
+            Array("[Journal]\nMaxRetentionSec=1day\n".utf8), to: "sockets/journald@test.conf.d/retention.conf")
         let script = """
             mount -t tmpfs -o mode=0755 none /run && mount -t tmpfs none /var/log &&
                 mkdir -p /var/log/journal /run/systemd &&
                 mount --bind "$1" /var/log/journal && mount --bind "$2" /run/systemd && exec "$3" test
             """
-        child = try ChildProcess(
-            [
-                "unshare", "--mount", "--propagation", "private", "bash", "-c", script, "bash",
-                try directory.makeDirectory("files"), try directory.makeDirectory("sockets"), Self.program,
-            ], environment: ProcessInfo.processInfo.environment, output: directory.path("output"),
-            error: directory.path("output"))
-    }
-
-    deinit {
-        child.killAndWait()
+        try child.withLock { child in
+            if child?.isRunning == true { return }
+            child = try ChildProcess(
+                [
+                    "unshare", "--mount", "--propagation", "private", "bash", "-c", script, "bash",
+                    try directory.makeDirectory("files"), try directory.makeDirectory("sockets"), Self.program,
+                ], environment: ProcessInfo.processInfo.environment, output: directory.path("output"),
+                error: directory.path("output"))
+        }
     }
 
     private var socket: String { directory.path("sockets/journal.test/") }
@@ -50,14 +62,20 @@ package final class PrivateJournal: Sendable {
     /// Writes entries, each a user and its native fields or, without any field name, a line of syslog; returns when
     /// the last one can be read.
     package func write(_ entries: [(user: Int, String)]) async throws {
-        // A socket has its name a moment before somebody listens at it; the second one is made last.
-        let isListening = await eventually(timeout: .seconds(40)) {
-            ["socket", "dev-log"].allSatisfy { isHeard(socket + $0) }
-        }
-        let said = String(decoding: try directory.read("output"), as: UTF8.self)
-        guard isListening else { throw TestSupportError("the private journald does not listen. It said: \(said)") }
+        try start()
         let script = """
-            import os, socket, sys
+            import os, socket, sys, time
+            def connect(path):
+                end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                for attempt in range(600):
+                    try:
+                        end.connect(path)
+                        return end
+                    except (FileNotFoundError, ConnectionRefusedError):
+                        time.sleep(0.05)
+                sys.exit("nobody listens at " + path)
+            for name in ("socket", "dev-log"):
+                connect(sys.argv[1] + name)
             for number in range(2, len(sys.argv), 2):
                 child = os.fork()
                 if child == 0:
@@ -67,8 +85,7 @@ package final class PrivateJournal: Sendable {
                         os.setuid(int(sys.argv[number]))
                     text = sys.argv[number + 1]
                     name = "dev-log" if text.startswith("<") else "socket"
-                    end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                    end.connect(sys.argv[1] + name)
+                    end = connect(sys.argv[1] + name)
                     end.send(text.encode())
                     os._exit(0)
                 if os.waitpid(child, 0)[1]:
@@ -78,29 +95,12 @@ package final class PrivateJournal: Sendable {
         let all = entries + [(0, "MESSAGE=\(marker)\nMARKER=\(marker)\n")]
         let result = try await runPython(script, [socket] + all.flatMap { ["\($0.user)", $0.1] })
         guard result.status == 0 else { throw TestSupportError("the journal was not written: \(result.errorText)") }
-        let deadline = MonotonicClock.now() + 10_000_000_000
+        let deadline = MonotonicClock.now() + 60_000_000_000
         while MonotonicClock.now() < deadline {
             let found = try await runProcess(
                 ["journalctl", "--quiet", "--directory", try files, "--output=cat", "MARKER=\(marker)"])
             if found.outputText == marker + "\n" { return }
         }
         throw TestSupportError("the private journald has not taken the entries")
-    }
-}
-
-/// Whether somebody listens at a datagram socket.
-private func isHeard(_ path: String) -> Bool {
-    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return false }
-    defer { close(descriptor) }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
-    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-    return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-        }
     }
 }
