@@ -9,7 +9,8 @@ struct RandomWorldTests {
         if let text = ProcessInfo.processInfo.environment["CAMPAIGND_SEED"], let seed = UInt64(text) {
             return seed...seed
         }
-        let first = UInt64.random(in: 1...1_000_000_000)
+        // A test run is the same each time; a whole proof looks for what nobody has seen yet.
+        let first = Proof.isWhole ? UInt64.random(in: 1...1_000_000_000) : 716_456_216
         return first...(first + (Proof.isWhole ? 2999 : 249))
     }
 
