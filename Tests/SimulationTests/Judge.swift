@@ -81,9 +81,10 @@ struct Judge {
             guard let seen = control.seenAt, !control.isRejected else { continue }
             let resumed = record.controls.values.filter {
                 $0.campaign == control.campaign && $0.action == "resume" && !$0.isRejected
-                    && $0.droppedAt >= control.droppedAt
+                    && ($0.droppedAt >= control.droppedAt || $0.seenAt ?? .max >= seen)
             }
-            let until = resumed.map(\.droppedAt).min() ?? .max
+            // What a full disk keeps from being taken is not taken in the order of dropping.
+            let until = resumed.map { max($0.droppedAt, seen) }.min() ?? .max
             for dot in record.dots
             where dot.campaign == control.campaign && dot.at > seen + Observer.grace && dot.at < until {
                 verdict.unexplained.append("\(dot.recipient) got \(dot.campaign) after its \(control.action)")

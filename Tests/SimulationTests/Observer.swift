@@ -116,7 +116,7 @@ final class Observer: Sendable {
         guard !open.isEmpty else { return }
         let directory = try SpoolDirectory(path: spool)
         for job in open.sorted() {
-            guard let receipt = try directory.receipt(job) else { continue }
+            guard let receipt = try Observer.receipt(job, in: directory)?.receipt else { continue }
             let waits = ["paused", "held"].contains(receipt.state)
             let isOver = ["rejected", "finished", "cancelled", "expired"].contains(receipt.state)
             state.withLock { state in
@@ -136,9 +136,19 @@ final class Observer: Sendable {
         record.dots = dots
         record.isComplete = isComplete
         for name in directory.names(in: "receipts") {
-            record.receipts[name] = try directory.receipt(name)
-            record.recipients[name] = try directory.recipients(name)
+            guard let found = try Observer.receipt(name, in: directory) else { continue }
+            record.receipts[name] = found.receipt
+            record.recipients[name] = try directory.recipients(found.name)
         }
         return record
+    }
+
+    /// The receipt of a job: where it came a second time, and the second drop was taken first, that of the first taken.
+    private static func receipt(
+        _ name: String, in directory: SpoolDirectory
+    ) throws -> (receipt: JobReceipt, name: String)? {
+        guard let receipt = try directory.receipt(name) else { return nil }
+        guard let first = receipt.json["firstReceipt"]?.string else { return (receipt, name) }
+        return try directory.receipt(first).map { ($0, first) }
     }
 }
