@@ -32,7 +32,7 @@ extension WholeDaemon {
         ///
         /// - Parameters:
         ///   - word: what the reason must say.
-        ///   - first: what the journal must say, and the receipt may; nil for the same. A reason that changes comes later.
+        ///   - first: what the journal must say, and the receipt may; nil for the same. A new reason comes later.
         ///   - ledger: where the record can be read meanwhile; nil if it cannot.
         private func expectNothingLeaves(
             _ scenario: Scenario, saying word: String, first: String? = nil, ledger: LedgerFile?,
