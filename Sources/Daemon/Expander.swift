@@ -78,9 +78,9 @@ struct Expander {
             fingerprint: plan.fingerprint, since: now.adding(seconds: -Campaign.repeatWindow), otherThan: campaign.id)
         var state: CampaignState = (plan.sendAfter ?? now) > now ? .scheduled : .running
         var because: String?
-        if try await context.ledger.isRestored() {
+        if let reason = try await context.ledger.holdOnNew()?.becauseNew {
             state = .held
-            because = "the ledger was restored from an older copy: approve it only if it was not sent before"
+            because = reason
         } else if let twin {
             state = .held
             because = "it is equal to campaign \(twin) in all but its id: approve it only if it shall be sent again"

@@ -30,6 +30,8 @@ package enum SettlementRefusal: Error, Sendable, Equatable, CustomStringConverti
     case nothingUncertain
     /// Nobody of that address is uncertain in the campaign.
     case notUncertain(String)
+    /// The reply to a dot is awaited just now; only what it leaves open is in doubt.
+    case awaitsReply
     /// What has ended is not sent any more.
     case ended(CampaignState)
 
@@ -39,6 +41,7 @@ package enum SettlementRefusal: Error, Sendable, Equatable, CustomStringConverti
             "the time of the campaign (“expires”) is over, so nothing of it is sent any more"
         case .nothingUncertain: "no delivery of this campaign is uncertain"
         case .notUncertain(let address): "no delivery to \(address) is uncertain in this campaign"
+        case .awaitsReply: "the relay's reply is awaited just now; drop this again, under another id, in some minutes"
         case .ended(.finished): "the time of the campaign (“expires”) is over, so nothing of it is sent any more"
         case .ended(let state):
             "the campaign is \(state.rawValue), so nothing of it is sent any more; “as”: “sent” is possible"
@@ -68,19 +71,6 @@ extension DeliveryLedger {
                     localPort: row["local_port"], address: EmailAddress(stored: row["address"], key: row["address_key"])
                 )
             }
-        }
-    }
-
-    /// The delivery of this number, if it is in doubt.
-    package func doubt(_ delivery: Int64) throws(LedgerError) -> SettledDoubt? {
-        try read { database in
-            try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT d.id, d.campaign, d.address, d.address_key, c.job FROM deliveries d
-                    JOIN campaigns c ON c.number = d.campaign WHERE d.id = ? AND d.state = 'uncertain'
-                    """, arguments: [delivery]
-            ).map { try Self.settled($0, as: .sent) }
         }
     }
 
@@ -147,6 +137,7 @@ extension DeliveryLedger {
                 database, sql: Self.doubtSQL + " AND c.job = ? ORDER BY d.id", arguments: [job.text])
             if let address { rows = rows.filter { $0["address_key"] as String == address.key } }
             guard let first = rows.first else {
+                if try Self.awaitsReply(database, job, address) { return .failure(.awaitsReply) }
                 return .failure(address.map { .notUncertain($0.text) } ?? .nothingUncertain)
             }
             if settlement == .resend, let refusal = try Self.refusal(first, now: now) { return .failure(refusal) }
@@ -155,6 +146,15 @@ extension DeliveryLedger {
                 database, job: control, registered: ["settled": settled.count], warnings: [])
             return .success(settled)
         }
+    }
+
+    private static func awaitsReply(_ database: Database, _ job: JobID, _ address: EmailAddress?) throws -> Bool {
+        try Bool.fetchOne(
+            database,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM deliveries d JOIN campaigns c ON c.number = d.campaign
+                  WHERE c.job = ?1 AND d.state = 'inFlight' AND (?2 IS NULL OR d.address_key = ?2))
+                """, arguments: [job.text, address?.key]) ?? false
     }
 
     /// Nothing more will be found out by itself about a delivery in doubt; a person may still settle it.

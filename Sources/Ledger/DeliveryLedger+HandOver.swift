@@ -75,7 +75,7 @@ extension DeliveryLedger {
                 database.cachedStatement(
                     sql: """
                         SELECT d.state, d.attempts, d.not_before, d.key_until, d.key_scope, d.repeating, d.is_test,
-                          d.address_key, d.contact, c.job, e.job AS asked_by, c.basis,
+                          d.intent_at, d.address_key, d.contact, c.job, e.job AS asked_by, c.basis,
                           c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
                           e.recorded_at AS asked_at
                         FROM deliveries d JOIN campaigns c ON c.number = d.campaign
@@ -94,11 +94,12 @@ extension DeliveryLedger {
                 objection: try Self.objection(database, row, isTest: isTest, key: key), slot: request.slot.at,
                 freeFrom: try self.freeFrom(database, request))
             let before = delivery.state
-            let isUnknownKey = before == .uncertain && row["key_scope"] as String? != request.keyScope
-            let decision = isUnknownKey ? .leaveInDoubt : self.rules.intend(&delivery, question)
+            let isKnownKey = before != .uncertain || Self.isKnown(key: row, request)
+            let decision = !isKnownKey ? .leaveInDoubt : self.rules.intend(&delivery, question)
             let isAsked = !isTest && row["basis"] as String != Campaign.Basis.service.rawValue
             let number = try Self.apply(
-                database, decision, request, from: before, event: isAsked ? row["event"] : nil)
+                database, decision, request, from: before, event: isAsked ? row["event"] : nil,
+                keyUntil: Self.keyEnd(row, request))
             return Intent(decision: decision, number: number)
         }
         guard intent.decision == .handOver else { return intent }
@@ -114,6 +115,20 @@ extension DeliveryLedger {
             throw error
         }
         return intent
+    }
+
+    /// Whether the key of the first hand-over went where this one goes, by a clock that was not set back since.
+    private static func isKnown(key row: Row, _ request: IntentRequest) -> Bool {
+        guard let scope: String = row["key_scope"], let intendedAt: Int64 = row["intent_at"] else { return false }
+        return scope == request.keyScope && intendedAt <= request.now.milliseconds
+    }
+
+    /// A relay counts a key's time from the first hand-over that carried it, also from one that it deferred.
+    private static func keyEnd(_ row: Row, _ request: IntentRequest) -> Int64? {
+        guard let seconds = request.keySeconds else { return nil }
+        let end = request.now.adding(seconds: seconds).milliseconds
+        guard let first: Int64 = row["key_until"], row["key_scope"] as String? == request.keyScope else { return end }
+        return min(first, end)
     }
 
     /// When every limit that holds lets the next dot go; nil if none has a dot before it in this boot.
@@ -149,7 +164,7 @@ extension DeliveryLedger {
 
     private static func apply(
         _ database: Database, _ decision: Delivery.IntentDecision, _ request: IntentRequest,
-        from before: Delivery.State, event: Int64?
+        from before: Delivery.State, event: Int64?, keyUntil: Int64?
     ) throws -> Int64 {
         let sql: String
         var arguments: StatementArguments
@@ -178,8 +193,7 @@ extension DeliveryLedger {
                 """
             arguments = [
                 request.messageID, request.slot.at.nanoseconds, request.now.milliseconds, event, request.localPort,
-                request.keySeconds.map { request.now.adding(seconds: $0).milliseconds },
-                request.keySeconds == nil ? nil : request.keyScope,
+                keyUntil, keyUntil == nil ? nil : request.keyScope,
             ]
         }
         arguments += [request.delivery, before.rawValue]
@@ -208,12 +222,18 @@ extension DeliveryLedger {
     /// Not a byte of the dot was written: back to where it was.
     package func takeBack(delivery id: Int64) throws(LedgerError) {
         try write { database in
-            try database.execute(
+            let row = try Row.fetchOne(
+                database,
                 sql: """
-                    UPDATE deliveries SET state = iif(repeating, 'uncertain', 'queued'), repeating = 0
+                    SELECT state, attempts, not_before, key_until, repeating FROM deliveries
                     WHERE id = ? AND state = 'inFlight'
                     """, arguments: [id])
-            guard database.changesCount == 1 else { throw LedgerError.conflict("delivery \(id) is not in flight") }
+            guard let row else { throw LedgerError.conflict("delivery \(id) is not in flight") }
+            var delivery = try Self.delivery(row)
+            delivery.takeBack()
+            try database.execute(
+                sql: "UPDATE deliveries SET state = ?, repeating = 0 WHERE id = ? AND state = 'inFlight'",
+                arguments: [delivery.state.rawValue, id])
         }
     }
 }

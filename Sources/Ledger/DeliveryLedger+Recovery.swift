@@ -33,6 +33,16 @@ package struct Recovery: Sendable, Equatable {
         /// Nobody looked after the campaigns for so many seconds.
         case downtime(seconds: Int64)
 
+        /// What the receipts of campaigns say that were dropped after such a start; nil where these are not held.
+        package var becauseNew: String? {
+            switch self {
+            case .restored: "the ledger was restored from an older copy: approve it only if it was not sent before"
+            case .otherMachine:
+                "the ledger comes from another machine: approve it only if that one has not sent it, and will not"
+            case .downtime: nil
+            }
+        }
+
         /// What the receipts of the campaigns say.
         package var because: String {
             switch self {
@@ -115,7 +125,9 @@ extension DeliveryLedger {
         if case .downtime = hold {
             return try pause(database, where: "state IN ('scheduled', 'running')", because: hold.because, [])
         }
-        try database.execute(sql: "INSERT INTO facts VALUES ('restored', 1) ON CONFLICT DO NOTHING")
+        try database.execute(
+            sql: "INSERT INTO facts VALUES ('restored', ?) ON CONFLICT DO NOTHING",
+            arguments: [hold == .otherMachine ? otherMachineMark : restoredMark])
         try database.execute(sql: "INSERT INTO facts VALUES ('lostJobs', 1) ON CONFLICT DO NOTHING")
         return try pause(database, where: "true", because: hold.because, [])
     }
@@ -138,11 +150,15 @@ extension DeliveryLedger {
         }
     }
 
-    /// Whether the ledger was restored from an older copy, or cloned, and no person has said since that sending may go
-    /// on.
-    package func isRestored() throws(LedgerError) -> Bool {
+    private static let restoredMark = 1
+    private static let otherMachineMark = 2
+
+    /// Why new campaigns are held: the ledger was restored from an older copy, or comes from another machine, and no
+    /// person has said since that sending may go on.
+    package func holdOnNew() throws(LedgerError) -> Recovery.Hold? {
         try read { database in
-            try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'restored')") ?? false
+            let mark = try Int.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'restored'")
+            return mark.map { $0 == Self.otherMachineMark ? .otherMachine : .restored }
         }
     }
 

@@ -43,7 +43,7 @@ struct CampaignKeeperDoubtTests {
         }
         let keeper = fixture.newKeeper()
         let task = fixture.run(keeper)
-        await fixture.clock.run(seconds: 3590)
+        await fixture.clock.run(seconds: 3200)
         #expect(try receipt().state == "running")
         #expect(try receipt().count("uncertain") == 1)
         #expect(try fixture.producer().recipients("c") == nil)

@@ -138,7 +138,6 @@ import Testing
                 #expect(
                     try await ledger.ledger.settle(delivery: delivery, as: settlement, by: bounce, now: now) == nil)
             }
-            #expect(try await ledger.ledger.doubt(delivery) == nil)
         }
         #expect(try ledger.dump() == before)
     }
@@ -303,7 +302,6 @@ import Testing
                     messageID: "<\(first.delivery)@library.example>", intendedAt: now, localPort: 40_001,
                     address: try address(people[0])))
         #expect(try await ledger.ledger.openDoubts(relay: "other", after: 0, limit: 9).isEmpty)
-        #expect(try await ledger.ledger.doubt(first.delivery)?.address == first.address)
     }
 
     @Test func `what was examined to the end is not looked for again, but a person may settle it`() async throws {

@@ -57,12 +57,12 @@ import Testing
         #expect(try await ledger.nextDue(relay: "default", now: now, turns: Turns()) == .nothing(until: nil))
         // It says so once: after a person resumed, a restart does not pause again.
         #expect(try await ledger.recover(StartingPoint(now: now)).hold == nil)
-        #expect(try await ledger.isRestored())
+        #expect(try await ledger.holdOnNew() != nil)
         for (campaign, state) in [("one", CampaignState.running), ("two", .held)] {
             let resumed = try await ledger.control(
                 campaign: try jobID(campaign), action: .resume, because: nil, by: try jobID("control"), now: now)
             #expect(resumed == .success(state))
-            #expect(try await !ledger.isRestored())
+            #expect(try await ledger.holdOnNew() == nil)
         }
     }
 
@@ -84,7 +84,7 @@ import Testing
             #expect((recovery.hold == .restored) == isRestored)
             #expect(try ledger.text("SELECT state FROM campaigns") == (isRestored ? "paused" : "running"))
             #expect(ledger.ledger.counter.read() == (isRestored ? 2 : 1))
-            #expect(try await ledger.ledger.isRestored() == isRestored)
+            #expect((try await ledger.ledger.holdOnNew() == .restored) == isRestored)
             // It says so once, and the next intent has a number that nobody has seen.
             #expect(try await ledger.recover(intentsInJournal: known).hold == nil)
             guard isRestored else { continue }
@@ -103,7 +103,7 @@ import Testing
         let recovery = try await ledger.recover(machine: "two")
         #expect(recovery == Recovery(hold: .otherMachine, paused: 1))
         #expect(try await ledger.ledger.summary(campaign: 1)?.because == Recovery.Hold.otherMachine.because)
-        #expect(try await ledger.ledger.isRestored())
+        #expect(try await ledger.ledger.holdOnNew() != nil)
         #expect(try await ledger.due() == nil)
         #expect(try await ledger.recover(machine: "two").hold == nil)
         #expect(try await ledger.due() == nil)
@@ -125,7 +125,7 @@ import Testing
             #expect(recovery.paused == (isHeld ? 2 : 0))
             let states = try ledger.raw { try String.fetchAll($0, sql: "SELECT state FROM campaigns ORDER BY number") }
             #expect(states == (isHeld ? ["paused", "paused", "held"] : ["running", "scheduled", "held"]))
-            #expect(try await !ledger.ledger.isRestored())
+            #expect(try await ledger.ledger.holdOnNew() == nil)
             // The start itself counts as a sign of life.
             let next = start.adding(seconds: seconds + 3600)
             #expect(try await ledger.recover(at: next, holdAfterDowntime: 3600).hold == nil)

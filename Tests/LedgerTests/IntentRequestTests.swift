@@ -88,6 +88,44 @@ import Testing
         #expect(try ledger.state(delivery) == "uncertain")
     }
 
+    @Test func `a clock that was set back since makes a key unknown`() async throws {
+        let (ledger, delivery) = try await doubt()
+        try ledger.execute("UPDATE deliveries SET not_before = 0")
+        let request = ledger.request(delivery, at: now.adding(seconds: -1), keySeconds: 3600)
+        #expect(try await ledger.ledger.intend(request).decision == .leaveInDoubt)
+        #expect(try ledger.state(delivery) == "uncertain")
+    }
+
+    @Test func `the time of a key begins with the first hand-over, also where the dot was deferred`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.register(["a@example.org"])
+        try await ledger.campaign(to: ["a@example.org"])
+        let delivery = try ledger.delivery("a@example.org")
+        #expect(try await ledger.intend(delivery, keySeconds: 3600) == .handOver)
+        try await ledger.conclude(delivery, .deferred(isGreylisting: false))
+        let moment = try later(ledger)
+        #expect(try await ledger.intend(delivery, at: moment, keySeconds: 3600) == .handOver)
+        let end = now.adding(seconds: 3600).milliseconds
+        #expect(try ledger.count("SELECT key_until FROM deliveries") == Int(end))
+        try await ledger.conclude(delivery, .uncertain, at: moment)
+        #expect(try await ledger.intend(delivery, at: now.adding(seconds: 3601), keySeconds: 3600) == .leaveInDoubt)
+    }
+
+    @Test func `a key that goes elsewhere after it was deferred has a time of its own`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.register(["a@example.org"])
+        try await ledger.campaign(to: ["a@example.org"])
+        let delivery = try ledger.delivery("a@example.org")
+        #expect(try await ledger.intend(delivery, keySeconds: 3600) == .handOver)
+        try await ledger.conclude(delivery, .deferred(isGreylisting: false))
+        let moment = try later(ledger)
+        var request = ledger.request(delivery, at: moment, keySeconds: 3600)
+        request.keyScope = "X-Key smtp://other.example"
+        #expect(try await ledger.ledger.intend(request).decision == .handOver)
+        let end = moment.adding(seconds: 3600).milliseconds
+        #expect(try ledger.count("SELECT key_until FROM deliveries") == Int(end))
+    }
+
     @Test func `what is in doubt is due after all that is queued, only where the relay knows keys`() async throws {
         let ledger = try LedgerFixture()
         try await ledger.register(["a@example.org", "b@example.org"])
