@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 SWIFT := swift
 IMPORTS := --explicit-target-dependency-import-check error
-PRODUCTS := campaignd
+PRODUCTS := campaignd campaignctl
 RELEASE := .build/release
 DESTDIR ?=
 
@@ -75,7 +75,7 @@ format: ## rewrite the sources in the house's format
 	@$(SWIFT) format --in-place --recursive Sources Tests Package.swift
 
 install: build ## into / or DESTDIR: program, unit, users, spool, presets, configuration; starts nothing
-	@install -D -m 755 $(RELEASE)/campaignd $(DESTDIR)/usr/bin/campaignd
+	@install -D -m 755 -t $(DESTDIR)/usr/bin $(PRODUCTS:%=$(RELEASE)/%)
 	@install -D -m 644 systemd/campaignd.service $(DESTDIR)/lib/systemd/system/campaignd.service
 	@install -D -m 644 systemd/sysusers.d/campaignd.conf $(DESTDIR)/usr/lib/sysusers.d/campaignd.conf
 	@install -D -m 644 systemd/tmpfiles.d/campaignd.conf $(DESTDIR)/usr/lib/tmpfiles.d/campaignd.conf

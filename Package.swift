@@ -23,7 +23,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [S
 let package = Package(
     name: "campaignd",
     products: [
-        .executable(name: "campaignd", targets: ["campaignd"])
+        .executable(name: "campaignd", targets: ["campaignd"]),
+        .executable(name: "campaignctl", targets: ["campaignctl"]),
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -61,6 +62,15 @@ let package = Package(
             dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
 
+        // What people type. Reads what the daemon wrote, and changes nothing but by dropping jobs.
+        module(
+            "Commands",
+            [
+                "Daemon", "Mailing", "RecipientLists", "Spool", "Ledger", "MIME", "Relay", "Systemd",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(name: "campaignctl", dependencies: ["Commands"], swiftSettings: strict),
+
         // C doors: variadics and macros only.
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
@@ -83,6 +93,12 @@ let package = Package(
         tests(
             "SimulationTests",
             ["Daemon", "Ledger", "Mailing", "Spool", "CFaultyDisk", .product(name: "Logging", package: "swift-log")]),
+        tests(
+            "CommandsTests",
+            [
+                "Commands", "Daemon", "Ledger", "Mailing", "Spool",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh", "soak", "interpose", "doubts"]),
         tests("TidyTests"),
     ]

@@ -26,12 +26,12 @@ enum ImportRules {
         if let door = doors[imported], door != module {
             return "only \(door) imports \(imported): give \(door) a function in Swift"
         }
-        guard modules.contains(imported), module != "Daemon" else { return nil }
+        guard modules.contains(imported), !Repository.meetingPlaces.contains(module) else { return nil }
         if Repository.adapters.contains(module), imported != "Mailing", doors[imported] != module {
             return "\(module) must not know \(imported): let them meet in Daemon"
         }
-        if !Repository.adapters.contains(module), !["Daemon", "Mailing"].contains(imported) {
-            return "\(module) is a main file only: it sees Daemon, and Daemon sees \(imported)"
+        if !Repository.adapters.contains(module), imported != "Mailing", !Repository.meetingPlaces.contains(imported) {
+            return "\(module) is a main file only: it sees Daemon or Commands, and these see \(imported)"
         }
         return nil
     }

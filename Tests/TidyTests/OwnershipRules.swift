@@ -72,12 +72,13 @@ enum OwnershipRules {
 
     private static func problem(_ word: SwiftSource.Word, module: String, path: String) -> String? {
         let isCall = word.after == "("
-        if module != "Daemon", isCall && waiting.contains(word.text) || waitingTypes.contains(word.text),
+        if !Repository.meetingPlaces.contains(module),
+            isCall && waiting.contains(word.text) || waitingTypes.contains(word.text),
             !Exemption.allows(word.text, in: path, by: mayWait)
         {
             return "only Daemon waits: return to it instead of \(word.text)"
         }
-        if word.text == "Task", module != "Daemon" {
+        if word.text == "Task", !Repository.meetingPlaces.contains(module) {
             return "only Daemon begins tasks: offer it an async function"
         }
         if clocks.contains(word.text), !Exemption.allows(word.text, in: path, by: mayReadClocks) {

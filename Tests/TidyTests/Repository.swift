@@ -21,6 +21,9 @@ struct Repository {
 
     static let adapters: Set<String> = ["RecipientLists", "Spool", "Ledger", "MIME", "Relay", "Systemd"]
 
+    /// Where adapters meet: at work, and at the command line.
+    static let meetingPlaces: Set<String> = ["Daemon", "Commands"]
+
     private static let current = Result { try Repository() }
 
     /// Read once for all tests.

@@ -1,0 +1,9 @@
+import Commands
+
+/// Arguments in, a command out.
+@main
+enum CampaignctlMain {
+    static func main() async {
+        await Campaignctl.serve()
+    }
+}
