@@ -17,7 +17,7 @@ extension WholeDaemon {
             try await Self.strike(sweep, "kills by strace", places.map { "\($0.call):signal=KILL:when=\($0.number)" })
         }
 
-        @Test(.timeLimit(.minutes(15)))
+        @Test(.timeLimit(.minutes(30)))
         func `strace fails the nth call of a thread and the daemon goes on by itself`() async throws {
             let sweep = try await Sweep("syscall errors")
             // A message whose connection breaks waits for a minute: not in a short run.

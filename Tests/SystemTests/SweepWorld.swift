@@ -14,6 +14,8 @@ struct SweepWorld {
         extra: ["relays": .array(Scenario.relayNames(people.count).map { .string($0) })])
     /// A message on which its connection broke waits for 60 s.
     private static let patience: UInt64 = 80_000_000_000
+    /// strace strikes every thread, also those that come later, so a message may have to wait several times.
+    private static let patienceWithStrace: UInt64 = 400_000_000_000
 
     /// What came of it.
     struct Verdict: Sendable {
@@ -118,7 +120,7 @@ struct SweepWorld {
 
     /// Waits for a condition, and starts the daemon again when it has ended.
     private mutating func attend(until condition: (Scenario) throws -> Bool) async throws {
-        let deadline = MonotonicClock.now() + Self.patience
+        let deadline = MonotonicClock.now() + (plans.strace == nil ? Self.patience : Self.patienceWithStrace)
         while try !condition(scenario) {
             guard MonotonicClock.now() < deadline else { throw TestSupportError("it stands still") }
             if case .failUntilLifted = current?.strike, !isLifted, try calls(run).contains(where: \.isStruck) {
