@@ -9,9 +9,11 @@ SWIFT := swift
 IMPORTS := --explicit-target-dependency-import-check error
 PRODUCTS := campaignd campaignctl
 RELEASE := .build/release
+# One file without libraries of Swift, that exports nothing and packs its relocations: less to keep in memory.
+LINK := --static-swift-stdlib -Xswiftc -use-ld=lld $(addprefix -Xlinker ,--no-export-dynamic -z pack-relative-relocs)
 DESTDIR ?=
 
-.PHONY: help demo build test unit simulation system prove replay fuzz soak tidy format lint install clean \
+.PHONY: help demo build test unit simulation system prove replay fuzz soak idle tidy format lint install clean \
 	build-packages test-packages debug configuration
 
 help: ## list these commands
@@ -21,7 +23,7 @@ demo: build ## a mailing from drop to receipt, in demo/; installs and builds wha
 	@python3 demonstration/demonstrate $(RELEASE)/campaignd demo
 
 build: build-packages ## the daemon, optimised: .build/release/campaignd
-	@for product in $(PRODUCTS); do $(SWIFT) build -c release --product $$product $(IMPORTS); done
+	@for product in $(PRODUCTS); do $(SWIFT) build -c release --product $$product $(IMPORTS) $(LINK); done
 
 test: test-packages ## everything that continuous integration checks; installs and builds what it needs
 	@$(MAKE) lint
@@ -57,6 +59,9 @@ fuzz: test-packages ## feed the readers with what nobody would write: FUZZ_SECON
 soak: test-packages build ## many campaigns, relays and restarts for SOAK_MINUTES (60) of real time
 	@nice Tests/SystemTests/soak/soak $(RELEASE)/campaignd
 
+idle: build ## what the daemon costs while it has nothing to do: memory, and wake-ups a minute
+	@Tests/SystemTests/idle/idle $(RELEASE)/campaignd
+
 tidy: debug ## only the rules of the house
 	@$(SWIFT) test --skip-build --filter TidyTests
 
@@ -82,7 +87,8 @@ install: build ## into / or DESTDIR: program, unit, users, spool, presets, confi
 	@install -D -m 644 -t $(DESTDIR)/usr/share/campaignd/presets config/presets/*.json
 	@if [ ! -e $(DESTDIR)/etc/campaignd/campaignd.toml ]; then \
 		install -D -m 644 config/campaignd.toml $(DESTDIR)/etc/campaignd/campaignd.toml; fi
-	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create; systemctl enable --now campaignd"
+	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create;" \
+		"systemctl enable --now campaignd"
 
 clean: ## remove what was built and what the demonstration left
 	@rm -rf .build demo
