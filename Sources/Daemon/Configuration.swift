@@ -49,7 +49,10 @@ package struct Configuration: Sendable, Equatable {
     package var language: String
     /// Somebody who was asked for consent may be asked again after so many days.
     package var renewalDays: Int
+    /// Users whose “by the recipient” is believed, and who may drop such consent jobs whatever `submitters` says.
     package var recipientChannels: Set<UInt32>
+    /// Who may drop what, by name; never empty.
+    package var submitters: [Submitters]
     package var showsAddresses: Bool
     /// The user as whom the local Postfix writes into the journal.
     package var postfixUser: String
@@ -61,7 +64,7 @@ package struct Configuration: Sendable, Equatable {
 }
 
 /// `*@domain`, `*` or a whole address.
-package struct AddressPattern: Sendable, Hashable {
+package struct AddressPattern: Sendable, Hashable, CustomStringConvertible {
     private let domain: String?
     private let key: String?
 
@@ -81,6 +84,8 @@ package struct AddressPattern: Sendable, Hashable {
     package init(domain: String) {
         (self.domain, key) = (domain, nil)
     }
+
+    package var description: String { key ?? domain.map { "*@\($0)" } ?? "*" }
 
     package func matches(_ address: EmailAddress) -> Bool {
         if let key { return address.key == key }

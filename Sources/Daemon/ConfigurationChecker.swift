@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import MIME
 import Mailing
 import Relay
@@ -37,7 +36,10 @@ struct ConfigurationChecker {
             pauseAfterUncertain: pause, retries: retries(sending), holdAfterDowntime: downtime(sending),
             bounceAddress: bounceAddress(sending),
             unsubscribeURL: unsubscribeURL(sending), language: language(sending), renewalDays: renewal,
-            recipientChannels: channels(document.consent?.recipient_channels ?? []),
+            recipientChannels: numbers(
+                document.consent?.recipient_channels ?? [], of: "user", key: "consent.recipient_channels",
+                look: SystemAccounts.user(named:)),
+            submitters: submitters(document.submitters ?? [:], relays: Set(document.relays.keys)),
             showsAddresses: showsAddresses(document.journal),
             postfixUser: document.journal?.postfix_user ?? "postfix")
         return mistakes.isEmpty ? configuration : nil
@@ -189,22 +191,12 @@ struct ConfigurationChecker {
         return language
     }
 
-    private mutating func patterns(_ texts: [String], key: String) -> [AddressPattern] {
+    mutating func patterns(_ texts: [String], key: String) -> [AddressPattern] {
         texts.compactMap { text in
             if let pattern = AddressPattern(text) { return pattern }
             refuse(key, "“\(text)” is neither an address nor *@domain")
             return nil
         }
-    }
-
-    private mutating func channels(_ names: [String]) -> Set<UInt32> {
-        Set(
-            names.compactMap { name in
-                if let uid = UInt32(name) { return uid }
-                if let entry = getpwnam(name) { return entry.pointee.pw_uid }
-                refuse("consent.recipient_channels", "there is no user “\(name)”")
-                return nil
-            })
     }
 
     private mutating func showsAddresses(_ journal: ConfigurationDocument.JournalSection?) -> Bool {
@@ -223,7 +215,7 @@ struct ConfigurationChecker {
         return base.appendingPathComponent(file).standardizedFileURL.path
     }
 
-    private mutating func refuse(_ key: String, _ sentence: String) {
+    mutating func refuse(_ key: String, _ sentence: String) {
         mistakes.append("\(path):\(KeyPlaces.line(of: key, in: text)): \(key): \(sentence)")
     }
 }

@@ -113,6 +113,17 @@ struct ConfigurationDocument: Decodable {
         var renewal_days: Int?
     }
 
+    struct SubmittersSection: Decodable {
+        var users: [String]?
+        var groups: [String]?
+        var kinds: [String]?
+        var bases: [String]?
+        var senders: [String]?
+        var purposes: [String]?
+        var relays: [String]?
+        var controls: String?
+    }
+
     struct PresetsSection: Decodable {
         var directory: String
     }
@@ -127,6 +138,7 @@ struct ConfigurationDocument: Decodable {
     var relays: [String: RelaySection]
     var sending: SendingSection?
     var consent: ConsentSection?
+    var submitters: [String: SubmittersSection]?
     var presets: PresetsSection?
     var journal: JournalSection?
 }

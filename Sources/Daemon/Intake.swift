@@ -24,6 +24,7 @@ actor Intake {
     private let heavyWork: AsyncStream<AcceptedDrop>
     private let addHeavyWork: AsyncStream<AcceptedDrop>.Continuation
     private let ownUser = geteuid()
+    private let account: @Sendable (UInt32) throws -> Account
     /// Claimed drops that could not be dealt with for trouble of the machine: tried again until they are.
     private var left: [ClaimedDrop] = []
 
@@ -60,6 +61,7 @@ actor Intake {
     ) {
         executor = surroundings.executor("campaignd.intake")
         watchesIncoming = surroundings.watchesIncoming
+        account = surroundings.account
         self.context = context
         self.library = library
         self.keeper = keeper
@@ -220,7 +222,8 @@ actor Intake {
     ) async throws {
         let now = context.clocks.wall
         var judge = JobReview(
-            configuration: context.settings.current, inspection: inspection, ownUser: ownUser, now: now, file: file)
+            configuration: context.settings.current, inspection: inspection,
+            submitter: try submitter(inspection.owner), ownUser: ownUser, now: now, file: file)
         judge.review(job)
         guard judge.errors.isEmpty else {
             return try await reject(claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue)
@@ -252,6 +255,15 @@ actor Intake {
         } else {
             try await work(accepted)
         }
+    }
+
+    /// Looked up once a drop, unless it makes no difference. A directory service that is slow to answer is no fault of
+    /// this loop.
+    private func submitter(_ owner: UInt32) throws -> Account {
+        if owner == 0 || owner == ownUser { return Account(uid: owner) }
+        context.progress.rests("intake")
+        defer { context.progress.beat("intake", at: context.clocks.boot) }
+        return try account(owner)
     }
 
     /// A control job waits behind the planning of its campaign; other small jobs are done at once.

@@ -10,17 +10,24 @@ import Spool
 struct JobReview {
     let configuration: Configuration
     let inspection: Inspection
+    /// Who dropped it.
+    let submitter: Account
     /// The user that the daemon runs as.
     let ownUser: UInt32
     let now: Timestamp
     let file: String
     private(set) var errors: [JobError] = []
-    private(set) var warnings: [String] = []
+    var warnings: [String] = []
     private(set) var prepared: PreparedCampaign?
 
-    init(configuration: Configuration, inspection: Inspection, ownUser: UInt32, now: Timestamp, file: String) {
+    /// - Parameter submitter: The owner of the drop.
+    init(
+        configuration: Configuration, inspection: Inspection, submitter: Account, ownUser: UInt32, now: Timestamp,
+        file: String
+    ) {
         self.configuration = configuration
         self.inspection = inspection
+        self.submitter = submitter
         self.ownUser = ownUser
         self.now = now
         self.file = file
@@ -38,55 +45,8 @@ struct JobReview {
             for (index, list) in contacts.lists.enumerated() {
                 check(list.file, pointer: "/lists/\(index)", consentColumn: contacts.consent?.column)
             }
-        case .consent(let consent): review(consent)
+        case .consent(let consent): checkWord(consent)
         case .control: break
-        }
-    }
-
-    private var isTrusted: Bool { inspection.owner == 0 || inspection.owner == ownUser }
-
-    private mutating func checkPermission(_ job: Job) {
-        if isTrusted { return }
-        switch job {
-        case .contacts: return
-        case .campaign(let campaign):
-            guard campaign.basis != .consent else { return }
-            refuse(
-                "the user \(inspection.owner) may drop campaigns on the basis “consent” only; ask the administrator",
-                pointer: "/basis")
-        case .consent(let consent):
-            if configuration.recipientChannels.contains(inspection.owner),
-                consent.events.allSatisfy({ $0.by == .recipient })
-            {
-                return
-            }
-            refuse("the user \(inspection.owner) may not record consent; ask the administrator", pointer: "/kind")
-        case .control:
-            refuse("the user \(inspection.owner) may not control campaigns; ask the administrator", pointer: "/kind")
-        }
-    }
-
-    /// What the ledger is to record: a refusal that somebody reports in the recipient's name counts at once, but as
-    /// what it is, the word of the one who reports it.
-    mutating func believed(_ consent: ConsentJob) -> ConsentJob {
-        guard !configuration.recipientChannels.contains(inspection.owner) else { return consent }
-        var believed = consent
-        for index in believed.events.indices where believed.events[index].by == .recipient {
-            believed.events[index].by = .operator
-            warnings.append(
-                "event \(index + 1) is recorded as “operator”: “recipient” is believed only from the users that "
-                    + "[consent] recipient_channels names")
-        }
-        return believed
-    }
-
-    private mutating func review(_ consent: ConsentJob) {
-        let isChannel = configuration.recipientChannels.contains(inspection.owner)
-        for (index, event) in consent.events.enumerated()
-        where event.by == .recipient && !isChannel && event.event != .withdrawn && event.event != .refused {
-            refuse(
-                "“by”: “recipient” is believed only from the users that [consent] recipient_channels names; "
-                    + "if somebody of the house records it, write “operator”", pointer: "/events/\(index)/by")
         }
     }
 
@@ -182,11 +142,11 @@ struct JobReview {
         }
     }
 
-    private mutating func refuse(_ message: String, pointer: String?) {
+    mutating func refuse(_ message: String, pointer: String?) {
         add(JobError(pointer: pointer, line: nil, column: nil, file: file, message: message))
     }
 
-    private mutating func add(_ error: JobError) {
+    mutating func add(_ error: JobError) {
         if errors.count < 1000 { errors.append(error) }
     }
 

@@ -20,6 +20,8 @@ struct Surroundings: Sendable {
     var machine: String?
     /// What the local Postfix wrote into the journal since a moment; its user is the first argument.
     var postfixReading: JournalSettler.Reading?
+    /// What the system's user database says of a user; may block.
+    var account: @Sendable (UInt32) throws -> Account = { try SystemAccounts.account(of: $0) }
     /// The highest number of an intent that the journal knows of the ledger of this identity; nil if it knows none.
     var intentsInJournal: @Sendable (String) -> Int64? = { _ in nil }
 }

@@ -31,7 +31,9 @@ struct ShippedConfigurationTests {
     @Test func `a key that is missing, or in another section, is noticed`() {
         let text =
             "[spool]\n# Where.\ndirectory = \"a\"\n[relays.default]\n# Who.\n#url = \"b\"\n# not = a key, a remark\n"
-        #expect(ConfigurationKeys.written(text) == ["spool": ["directory"], "relays": ["url"]])
+            + "#[submitters.a]\n#users = []\n"
+        #expect(
+            ConfigurationKeys.written(text) == ["spool": ["directory"], "relays": ["url"], "submitters": ["users"]])
     }
 }
 
@@ -42,6 +44,8 @@ enum ConfigurationKeys {
         var section = ""
         var keys: [String: [String]] = [:]
         for line in text.split(separator: "\n") {
+            // A table that is an example is commented out as a whole.
+            let line = line.hasPrefix("#[") ? line.dropFirst() : line
             if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
                 section = String(line[line.index(after: line.startIndex)..<end].prefix { $0 != "." })
                 keys[section, default: []] += []
