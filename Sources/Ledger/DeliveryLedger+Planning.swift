@@ -214,7 +214,7 @@ extension DeliveryLedger {
                     """,
                 arguments: [number])
         } while database.changesCount > 0
-        for table in ["set_asides", "tallies", "consent_tallies"] {
+        for table in ["set_asides", "tallies", "relay_tallies", "consent_tallies"] {
             try database.execute(sql: "DELETE FROM \(table) WHERE campaign = ?", arguments: [number])
         }
         try database.execute(sql: "DELETE FROM campaigns WHERE number = ?", arguments: [number])
@@ -233,6 +233,7 @@ private struct PlanningBatch {
     private let insert: Statement
     private let suppressed: Statement
     private var states: [String: Int] = [:]
+    private var relays: [String: [Delivery.State: Int]] = [:]
     private var consents: [String: Int] = [:]
 
     init(_ database: Database, number: Int64, plan: CampaignPlan, isTest: Bool, key: LedgerKey) throws {
@@ -288,6 +289,7 @@ private struct PlanningBatch {
             return try DeliveryLedger.insert(database, setAside: aside, number: number)
         }
         states[objection?.rawValue ?? "", default: 0] += 1
+        relays[recipient.relay, default: [:]][state, default: 0] += 1
         if !isTest { consents[standing.consentWord, default: 0] += 1 }
     }
 
@@ -296,6 +298,16 @@ private struct PlanningBatch {
             let state = reason.isEmpty ? Delivery.State.queued : .withheld
             try DeliveryLedger.tally(
                 database, number: number, isTest: isTest, state: state.rawValue, reason: reason, by: count)
+        }
+        for (relay, counts) in relays {
+            for (state, count) in counts {
+                try database.cachedStatement(
+                    sql: """
+                        INSERT INTO relay_tallies VALUES (?, ?, ?, ?, ?)
+                        ON CONFLICT DO UPDATE SET count = count + excluded.count
+                        """
+                ).execute(arguments: [number, relay, isTest, state.rawValue, count])
+            }
         }
         for (status, count) in consents {
             try database.cachedStatement(

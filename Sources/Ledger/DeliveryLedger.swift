@@ -13,7 +13,7 @@ package actor DeliveryLedger {
     private let lock: LedgerLock
     nonisolated let counter: IntentCounter
     nonisolated let rules: HandOverRules
-    private let place: LedgerPlace
+    nonisolated let place: LedgerPlace
     /// Whether another program keeps the ledger locked.
     private var isLocked = false
 

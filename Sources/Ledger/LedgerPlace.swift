@@ -24,6 +24,21 @@ struct LedgerPlace: Sendable {
         return !isThere
     }
 
+    /// Bytes of the file, of its write-ahead log (0 where there is none), and those free on their file system.
+    func sizes() throws(LedgerError) -> (file: Int64, writeAheadLog: Int64, free: Int64) {
+        var system = statvfs()
+        guard statvfs(path, &system) == 0 else { throw .file(path: path, reason: currentError()) }
+        let free = Int64(system.f_bavail) * Int64(system.f_frsize)
+        return (try size(of: path), try size(of: path + "-wal"), free)
+    }
+
+    private func size(of file: String) throws(LedgerError) -> Int64 {
+        var status = stat()
+        if stat(file, &status) == 0 { return Int64(status.st_size) }
+        guard errno == ENOENT else { throw .file(path: file, reason: currentError()) }
+        return 0
+    }
+
     func check() throws(LedgerError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw .file(path: path, reason: currentError()) }

@@ -144,6 +144,18 @@ private struct Life {
                     """)
         }
         #expect(kept == recount)
+        let relays = """
+            SELECT campaign || ' ' || relay || ' ' || is_test || ' ' || state || ' ' || count FROM
+              (SELECT campaign, relay, is_test, state, count(*) AS count FROM deliveries GROUP BY 1, 2, 3, 4
+               UNION ALL SELECT campaign, relay, is_test, 'doubt', sum(doubts) FROM deliveries GROUP BY 1, 2, 3)
+            WHERE count > 0 ORDER BY 1
+            """
+        let keptByRelay = """
+            SELECT campaign || ' ' || relay || ' ' || is_test || ' ' || state || ' ' || count FROM relay_tallies
+            WHERE count <> 0 ORDER BY 1
+            """
+        let found = try ledger.raw { (try String.fetchAll($0, sql: keptByRelay), try String.fetchAll($0, sql: relays)) }
+        #expect(found.0 == found.1)
         #expect(!campaigns.isEmpty)
         for number in campaigns {
             let summary = try #require(try await ledger.ledger.summary(campaign: number))
