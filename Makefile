@@ -9,12 +9,16 @@ SWIFT := swift
 IMPORTS := --explicit-target-dependency-import-check error
 PRODUCTS := campaignd campaignctl
 RELEASE := .build/release
-# One file without libraries of Swift, that exports nothing and packs its relocations: less to keep in memory.
-LINK := --static-swift-stdlib -Xswiftc -use-ld=lld $(addprefix -Xlinker ,--no-export-dynamic -z pack-relative-relocs)
+# One file without libraries of Swift, that exports nothing and packs its relocations: less to keep in memory. It is
+# for other machines too: it looks for no library beside itself, binds all at start, and says which build it is.
+LINK := --static-swift-stdlib --disable-local-rpath -Xswiftc -use-ld=lld $(addprefix -Xlinker ,--no-export-dynamic \
+	-z pack-relative-relocs -z now --build-id)
+VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+DEB := .build/deb
 DESTDIR ?=
 
-.PHONY: help demo build test unit simulation system prove replay fuzz soak idle tidy format lint install clean \
-	build-packages test-packages debug configuration
+.PHONY: help demo build deb test unit simulation system prove replay fuzz soak idle tidy format lint \
+	install install-files clean package build-packages deb-packages test-packages debug configuration
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +28,17 @@ demo: build ## a mailing from drop to receipt, in demo/; installs and builds wha
 
 build: build-packages ## the daemon, optimised: .build/release/campaignd
 	@for product in $(PRODUCTS); do $(SWIFT) build -c release --product $$product $(IMPORTS) $(LINK); done
+
+deb: deb-packages build package ## the Debian package: .build/deb/campaignd_VERSION_ARCH.deb
+
+package:
+	@rm -rf $(DEB) && mkdir -p $(DEB)/campaignd-$(VERSION)
+	@cp -a Makefile README.md config debian spool systemd $(DEB)/campaignd-$(VERSION)
+	@cd $(DEB)/campaignd-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL \
+		CAMPAIGND_RELEASE="$(abspath $(RELEASE))" dpkg-buildpackage --build=binary --unsigned-changes \
+		> ../build.log 2>&1 < /dev/null || { cat ../build.log >&2; exit 1; }
+	@lintian --allow-root --fail-on error $(DEB)/campaignd_*.changes
+	@ls -1sh $(DEB)/*.deb
 
 test: test-packages ## everything that continuous integration checks; installs and builds what it needs
 	@$(MAKE) lint
@@ -79,22 +94,37 @@ lint:
 format: ## rewrite the sources in the house's format
 	@$(SWIFT) format --in-place --recursive Sources Tests Package.swift
 
-install: build ## into / or DESTDIR: program, unit, users, spool, presets, configuration; starts nothing
+install: build install-files ## into / or DESTDIR: all that the package has, but its scripts; starts nothing
+	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create; systemctl enable --now campaignd"
+
+SHARE = $(DESTDIR)/usr/share
+install-files:
 	@install -D -m 755 -t $(DESTDIR)/usr/bin $(PRODUCTS:%=$(RELEASE)/%)
 	@install -D -m 644 systemd/campaignd.service $(DESTDIR)/lib/systemd/system/campaignd.service
 	@install -D -m 644 systemd/sysusers.d/campaignd.conf $(DESTDIR)/usr/lib/sysusers.d/campaignd.conf
 	@install -D -m 644 systemd/tmpfiles.d/campaignd.conf $(DESTDIR)/usr/lib/tmpfiles.d/campaignd.conf
-	@install -D -m 644 -t $(DESTDIR)/usr/share/campaignd/presets config/presets/*.json
+	@for catalog in $(wildcard systemd/catalog/*.catalog); do \
+		install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/catalog $$catalog; done
+	@install -D -m 644 -t $(SHARE)/campaignd/presets config/presets/*.json
+	@install -D -m 644 -t $(SHARE)/campaignd/schema spool/schema/*.json
 	@if [ ! -e $(DESTDIR)/etc/campaignd/campaignd.toml ]; then \
 		install -D -m 644 config/campaignd.toml $(DESTDIR)/etc/campaignd/campaignd.toml; fi
-	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create;" \
-		"systemctl enable --now campaignd"
+	@debian/manual/make-manuals $(RELEASE) $(SHARE)/man
+	@install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/vendor-completions $(SHARE)/fish/vendor_completions.d
+	@for program in $(PRODUCTS); do \
+		completion="$(RELEASE)/$$program --generate-completion-script"; \
+		$$completion bash | sed '1{/^#!/d}' > $(SHARE)/bash-completion/completions/$$program; \
+		$$completion zsh > $(SHARE)/zsh/vendor-completions/_$$program; \
+		$$completion fish > $(SHARE)/fish/vendor_completions.d/$$program.fish; done
 
 clean: ## remove what was built and what the demonstration left
 	@rm -rf .build demo
 
 build-packages:
 	@.ci/packages build
+
+deb-packages:
+	@.ci/packages deb
 
 test-packages:
 	@.ci/packages test

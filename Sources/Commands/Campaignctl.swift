@@ -1,4 +1,5 @@
 package import ArgumentParser
+import Daemon
 
 /// What operators type. It reads the ledger read-only, and changes things only by dropping jobs.
 package struct Campaignctl: AsyncParsableCommand {
@@ -9,7 +10,7 @@ package struct Campaignctl: AsyncParsableCommand {
             Exit status: 0 done, 1 refused or something is wrong, 64 wrong arguments, 75 trouble that may pass, 77 not \
             permitted, 78 a configuration that cannot be used.
             """,
-        version: "campaignctl 0.1",
+        version: "campaignctl \(ProgramVersion.current)",
         subcommands: [])
 
     package init() {}

@@ -11,7 +11,7 @@ struct CampaigndCommand: ParsableCommand {
             Exit status: 0 after an orderly stop, 78 for a configuration that cannot be used, 75 for trouble that may \
             pass, 64 for wrong arguments.
             """,
-        version: "campaignd 0.1")
+        version: "campaignd \(ProgramVersion.current)")
 
     @Option(help: "The configuration file.")
     var config = "/etc/campaignd/campaignd.toml"
