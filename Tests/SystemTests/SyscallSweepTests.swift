@@ -19,7 +19,14 @@ extension WholeDaemon {
             let trials = try await sweep.all(plans.map { SweepWorld.Plans(runs: [$0]) })
             sweep.report("kills at the nth call", trials)
             let places = Set(calls.map(\.place))
-            let left = places.subtracting(trials.flatMap { $0.verdict.struck.map(\.place) })
+            var left = places.subtracting(trials.flatMap { $0.verdict.struck.map(\.place) })
+            for _ in 0..<8 where Proof.isWhole && !left.isEmpty {
+                let near = Set(calls.filter { left.contains($0.place) }.flatMap { $0.number - 4...$0.number + 4 })
+                let more = try await sweep.all(
+                    near.filter { $0 > 0 }.sorted().map { SweepWorld.Plans(runs: [Interposer.Plan(at: $0)]) })
+                sweep.report("kills around what was missed", more)
+                left.subtract(more.flatMap { $0.verdict.struck.map(\.place) })
+            }
             Figures.say("syscall sweep: \(places.count - left.count) of \(places.count) places; not: \(left.sorted())")
             if Proof.isWhole { #expect(left.isEmpty, "there is no kind of call at which it was not killed") }
         }
