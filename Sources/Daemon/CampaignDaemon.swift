@@ -17,6 +17,7 @@ struct CampaignDaemon: Service {
     private let inbound: Inbound
     /// Nil where there is no journal.
     private let settler: JournalSettler?
+    private let metrics: MetricsFile
     private let notifier = ServiceNotifier()
     private let lock: SpoolLock
     private let started: Configuration
@@ -59,6 +60,9 @@ struct CampaignDaemon: Service {
             context: context, library: library, keeper: keeper, surroundings: surroundings,
             wakeLanes: { [board] in board.wakeAll() })
         inbound = Inbound(context: context, keeper: keeper, executor: surroundings.executor("campaignd.inbound"))
+        metrics = MetricsFile(
+            context: context, executor: surroundings.executor("campaignd.metrics"),
+            runtimeDirectory: surroundings.runtimeDirectory)
         settler = surroundings.postfixReading.map { [context, keeper, board] reading in
             JournalSettler(
                 context: context, executor: surroundings.executor("campaignd.settler"), keeper: keeper,
@@ -128,6 +132,7 @@ struct CampaignDaemon: Service {
     func work(reloads: AsyncStream<Void>) async throws {
         for settings in started.relays.values { _ = try surroundings.connection(settings) }
         try await withThrowingTaskGroup(of: Void.self) { group in
+            await metrics.prepare()
             try await fleet.begin(keeper: keeper)
             let alive = Task { await keepAlive() }
             let status = Task { await showStatus() }
@@ -137,6 +142,7 @@ struct CampaignDaemon: Service {
             group.addTask { await inbound.run() }
             group.addTask { await settler?.run() }
             group.addTask { await keeper.run() }
+            group.addTask { await metrics.run() }
             let reloads = Task { await watch(reloads) }
             notify { () throws(NotificationError) in try notifier.ready() }
             context.journal.note(.notice, nil, "campaignd serves \(context.spool.path)")
@@ -145,6 +151,7 @@ struct CampaignDaemon: Service {
             intake.wake()
             inbound.wake()
             settler?.wake()
+            metrics.wake()
             board.wakeAll()
             await fleet.end()
             await keeper.finish()
@@ -219,9 +226,12 @@ struct CampaignDaemon: Service {
             try await fleet.reload(new, keeper: keeper)
             await keeper.touchAll()
             settler?.wake()
+            metrics.wake()
             board.wakeAll()
+            context.meters.reloaded(true, at: context.clocks.wall)
             context.journal.note(.notice, .reloaded, "the configuration \(path) is in force")
         } catch {
+            context.meters.reloaded(false, at: context.clocks.wall)
             context.journal.note(
                 .error, .reloadRefused, "the configuration is not reloaded, the old one stays in force: \(error)")
         }

@@ -203,6 +203,7 @@ actor CampaignKeeper {
         if isOver {
             try await writeRecipients(summary, to: name)
             try context.spool.write(receipt, to: name, durable: true)
+            context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
             guard try await context.ledger.markReported(summary) else { return touch(number) }
             (shown[number], names[number]) = (nil, nil)
@@ -212,6 +213,7 @@ actor CampaignKeeper {
                 ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
         } else if shown[number] != receipt {
             try context.spool.write(receipt, to: name)
+            context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
         }
     }

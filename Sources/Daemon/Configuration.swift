@@ -56,6 +56,8 @@ package struct Configuration: Sendable, Equatable {
     package var showsAddresses: Bool
     /// The user as whom the local Postfix writes into the journal.
     package var postfixUser: String
+    /// Where the metrics are written; empty for nowhere, nil for the runtime directory if there is one.
+    package var metricsFile: String?
 
     /// The relays on which doubt may end by itself.
     package var settlingRelays: Set<String> {

@@ -41,7 +41,7 @@ struct ConfigurationChecker {
                 look: SystemAccounts.user(named:)),
             submitters: submitters(document.submitters ?? [:], relays: Set(document.relays.keys)),
             showsAddresses: showsAddresses(document.journal),
-            postfixUser: document.journal?.postfix_user ?? "postfix")
+            postfixUser: document.journal?.postfix_user ?? "postfix", metricsFile: metricsFile(document.metrics))
         return mistakes.isEmpty ? configuration : nil
     }
 
@@ -197,6 +197,14 @@ struct ConfigurationChecker {
             refuse(key, "“\(text)” is neither an address nor *@domain")
             return nil
         }
+    }
+
+    private mutating func metricsFile(_ metrics: ConfigurationDocument.MetricsSection?) -> String? {
+        guard let file = metrics?.file, !file.isEmpty else { return metrics?.file }
+        if !file.hasSuffix(".prom") || file.hasSuffix("/.prom") {
+            refuse("metrics.file", "must end in a name such as campaignd.prom: node_exporter reads no others")
+        }
+        return absolute(file)
     }
 
     private mutating func showsAddresses(_ journal: ConfigurationDocument.JournalSection?) -> Bool {

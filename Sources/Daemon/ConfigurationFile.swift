@@ -133,6 +133,10 @@ struct ConfigurationDocument: Decodable {
         var postfix_user: String?
     }
 
+    struct MetricsSection: Decodable {
+        var file: String?
+    }
+
     var spool: SpoolSection
     var ledger: LedgerSection
     var relays: [String: RelaySection]
@@ -141,6 +145,7 @@ struct ConfigurationDocument: Decodable {
     var submitters: [String: SubmittersSection]?
     var presets: PresetsSection?
     var journal: JournalSection?
+    var metrics: MetricsSection?
 }
 
 /// Finds the line of a key in TOML text, for messages only.

@@ -15,6 +15,7 @@ struct DaemonContext: Sendable {
     let journal: DaemonJournal
     let progress: Progress
     let stopping: StopFlag
+    let meters = Meters()
 }
 
 /// The configuration in force; replaced as a whole by a reload.

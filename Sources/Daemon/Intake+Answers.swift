@@ -93,6 +93,7 @@ extension Intake {
         guard let name else { throw LedgerError.conflict("the drop \(claim.name) has no receipt") }
         try context.spool.write(receipt, to: name, durable: true)
         try context.spool.reject(claim, receipt: receipt, as: name)
+        context.meters.job(isAccepted: false)
         let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""
         context.journal.note(
             .notice, .rejected, "drop \(claim.name) is rejected: \(first)",

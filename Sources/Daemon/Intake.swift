@@ -196,6 +196,7 @@ actor Intake {
             let name = try await reserve(drop.receiptName, owner: drop.identity)
             try context.spool.write(receipt, to: name, durable: true)
             try context.spool.refuse(drop)
+            context.meters.job(isAccepted: false)
             context.journal.note(.notice, .rejected, "a drop was refused: \(error.message)", ["RECEIPT": name.text])
         }
     }
@@ -239,6 +240,7 @@ actor Intake {
             try await context.ledger.begin(
                 job: job, sha256: sha256, receipt: receipt.text, claim: claim.id, now: now)
         }
+        context.meters.job(isAccepted: true)
         var fingerprint = ""
         if case .campaign(let campaign) = job {
             fingerprint = JobReview.fingerprint(campaign, files: inspection.files)

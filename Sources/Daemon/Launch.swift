@@ -56,6 +56,7 @@ package enum Launch {
             var surroundings = Surroundings(clocks: clocks, logger: logger, machine: MachineIdentity.here)
             let postfix = PostfixJournal(boot: clocks.bootID)
             surroundings.postfixReading = { user, since in try postfix.read(user: user, since: since) }
+            surroundings.runtimeDirectory = runtimeDirectory
             surroundings.intentsInJournal = { intentsInJournal(ledger: $0, logger: logger) }
             let daemon = try await CampaignDaemon(
                 configuration: configuration, path: path, surroundings: surroundings)
@@ -93,6 +94,12 @@ package enum Launch {
             logger.info("the journal is not asked whether the ledger is the newest one: \(error)")
             return nil
         }
+    }
+
+    /// Of several that systemd made, the first.
+    private static var runtimeDirectory: String? {
+        let value = ProcessInfo.processInfo.environment["RUNTIME_DIRECTORY"] ?? ""
+        return value.split(separator: ":").first.map(String.init)
     }
 
     /// The lifecycle library's own remarks are of no use to an operator.

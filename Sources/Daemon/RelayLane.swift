@@ -78,9 +78,12 @@ actor RelayLane {
                     relay: name, now: now, turns: turns, keyScope: settings?.keyScope)
                 {
                 case .nothing(let until):
+                    context.meters.due(name, slot: nil)
                     await ledgerIsWell()
                     await rest(until: until, now: now)
-                case .due(let due): await serve(due)
+                case .due(let due):
+                    context.meters.due(name, slot: pacer.slot(now: context.clocks.boot))
+                    await serve(due)
                 }
             } catch {
                 await ledgerTrouble(error)
@@ -88,6 +91,7 @@ actor RelayLane {
         }
         await connection.close()
         context.progress.gone("relay \(name)")
+        context.meters.gone(name)
     }
 
     var configuration: Configuration { context.settings.current }
@@ -159,7 +163,7 @@ actor RelayLane {
             isFresh = fresh
             if fresh {
                 backoff.succeeded()
-                context.progress.trouble(name, nil)
+                context.trouble(name, nil)
             }
         case .refused(let phase, let reply):
             return try await refused(due, phase: phase, reply: reply)
@@ -247,7 +251,9 @@ actor RelayLane {
             idleSince = nil
         }
         if ended.writtenAt != nil || outcome == .uncertain {
-            pacer.dotWritten(at: ended.writtenAt ?? context.clocks.boot)
+            let writtenAt = ended.writtenAt ?? context.clocks.boot
+            pacer.dotWritten(at: writtenAt)
+            context.meters.dot(name, at: writtenAt)
         }
         await record(due, outcome, evidence, relays: relays)
         let detail = evidence.reply ?? ""
@@ -263,6 +269,7 @@ actor RelayLane {
         let outcome = Outcome(phase: phase, reply: reply)
         // A refused attempt takes its slot too: a bad list must not hammer the relay.
         pacer.dotWritten(at: context.clocks.boot)
+        context.meters.tookSlot(name)
         turns.served(due.campaign)
         let detail = "\(phase.rawValue): \(reply)"
         context.journal.delivered(due, relay: name, outcome: outcome, reply: reply, detail: detail)
@@ -307,7 +314,7 @@ actor RelayLane {
         guard !isEnding.isSet else { return }
         let pause = backoff.failed()
         leaveAloneUntil = context.clocks.boot.adding(nanoseconds: pause)
-        context.progress.trouble(name, why)
+        context.trouble(name, why)
         context.journal.note(
             backoff.failures > 1 ? .info : .warning, .relayTrouble,
             "relay \(name) cannot be used (\(why)); trying again in \(pause / 1_000_000_000) s", ["RELAY": name])

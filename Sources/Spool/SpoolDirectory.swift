@@ -76,6 +76,11 @@ package struct SpoolDirectory: Sendable {
         return Int64(status.f_bavail) * Int64(status.f_frsize)
     }
 
+    /// How many drops wait in incoming/, up to `limit`.
+    package func waitingDrops(limit: Int = 10_000) throws(SpoolError) -> Int {
+        try incoming.entries(limit: limit, where: DropName.isLookedAt).count
+    }
+
     private static func subdirectory(
         _ name: DirectoryEntryName, of parent: SpoolDescriptor, mode: mode_t
     ) throws(SpoolError) -> SpoolDescriptor {

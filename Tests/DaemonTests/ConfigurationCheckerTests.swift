@@ -48,6 +48,19 @@ struct ConfigurationCheckerTests {
         #expect(try read(text(relay: lines)).relays["default"]?.idempotencySeconds == Int64(hours) * 3600)
     }
 
+    @Test func `the metrics go where the file says, or nowhere, or where the service has its directory`() throws {
+        #expect(try read(text()).metricsFile == nil)
+        #expect(try read(text(more: "[metrics]")).metricsFile == nil)
+        #expect(try read(text(more: "[metrics]\nfile = \"\"")).metricsFile == "")
+        #expect(try read(text(more: "[metrics]\nfile = \"a.prom\"")).metricsFile == "/etc/campaignd/a.prom")
+        let found = mistakes(text(more: "[metrics]\nfile = \"metrics.txt\""))
+        #expect(
+            found == [
+                "/etc/campaignd/campaignd.toml:10: metrics.file: must end in a name such as campaignd.prom: "
+                    + "node_exporter reads no others"
+            ])
+    }
+
     @Test(arguments: [0, 721, -1])
     func `hours out of bounds are a mistake with its line`(hours: Int) {
         let lines = "idempotency_header = \"X-Key\"\nidempotency_hours = \(hours)"

@@ -129,6 +129,11 @@ if not eval("(" + sys.argv[1] + ")"):
     sys.exit(1)' "$2"
 }
 
+# metric USER LINE: that user finds this line in the metrics.
+metric() {
+    as "$1" 'grep -xF -- "$1" /run/campaignd/campaignd.prom || { cat /run/campaignd/campaignd.prom; exit 1; }' "$2"
+}
+
 # record CAMPAIGN EXPRESSION: it is true of one of the journal's records j that
 # have this CAMPAIGN.
 record() {
@@ -340,6 +345,8 @@ JSON
     ok "the journal has the delivery with its fields" record books-1 \
         'j.get("DELIVERY") and j.get("RELAY") == "default" and j.get("OUTCOME") == "sent"
             and j.get("SMTP_CODE") == "250" and j.get("SYSLOG_IDENTIFIER") == "campaignd"'
+    ok "somebody else reads in its metrics what was sent" eventually 30 metric outsider \
+        'campaignd_deliveries_total{relay="default",campaign="books-1",outcome="sent"} 1'
     ok "a member drops what is not JSON" drop_file bad.json <<<'{ "kind": '
     ok "its receipt says so" eventually 30 receipt bad \
         'r["state"] == "rejected" and r["errors"][0]["message"] and r["errors"][0]["file"]'
@@ -355,6 +362,7 @@ check_reload() {
     systemctl reload "$unit" # may or may not report it: the signal is all it waits for
     ok "a reload with a bad one is explained in the journal" eventually 30 logged_since "$begin" messages_per_hour
     ok "and leaves the old one in force" eventually 30 same_process "$pid"
+    ok "the metrics say so" eventually 30 metric outsider 'campaignd_config_last_reload_successful 0'
     write_config 3000
     ok "a good one is taken again" systemctl reload "$unit"
     ok "and it is active, the same process" eventually 30 same_process "$pid"
@@ -397,6 +405,7 @@ check_kill() {
     ok "campaignd feeds the watchdog" eventually 20 fed_watchdog
     ok "the last stop ends with status 0" systemctl stop "$unit"
     ok "and is no failure" is Result success
+    ok "it took its metrics away" test ! -e /run/campaignd/campaignd.prom
 }
 
 # The ledger with everything beside it is put back to an older copy: only the

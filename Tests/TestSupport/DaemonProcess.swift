@@ -161,7 +161,10 @@ package final class DaemonProcess: Sendable {
     private var standardErrorTail: String { String(standardError.suffix(4000)) }
 
     private static func isOfServiceManager(_ name: String) -> Bool {
-        ["NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"].contains(name)
+        [
+            "NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY",
+            "RUNTIME_DIRECTORY",
+        ].contains(name)
             || name.hasPrefix("WATCHDOG_") || name.hasPrefix("LISTEN_")
     }
 
