@@ -37,6 +37,7 @@ package:
 	@cd $(DEB)/campaignd-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL \
 		CAMPAIGND_RELEASE="$(abspath $(RELEASE))" dpkg-buildpackage --build=binary --unsigned-changes \
 		> ../build.log 2>&1 < /dev/null || { cat ../build.log >&2; exit 1; }
+	@mandoc -T lint -W warning $(DEB)/campaignd-$(VERSION)/debian/campaignd/usr/share/man/*/*
 	@lintian --allow-root --fail-on error $(DEB)/campaignd_*.changes
 	@ls -1sh $(DEB)/*.deb
 
@@ -44,13 +45,14 @@ test: test-packages ## everything that continuous integration checks; installs a
 	@$(MAKE) lint
 	@$(MAKE) build
 	@$(MAKE) configuration
+	@$(MAKE) package
 	@$(MAKE) debug
 	@$(MAKE) unit
 	@$(MAKE) simulation
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-20} Tests/Fuzzing/fuzz run
 	@$(MAKE) system
-	@echo "All passed: format, release build without a warning, shipped configuration, unit tests, simulation, fuzzing,"
-	@echo "system tests."
+	@echo "All passed: format, release build without a warning, shipped configuration, package, unit tests, simulation,"
+	@echo "fuzzing, system tests."
 
 unit: debug ## the tests of the modules and of the rules of the house
 	@$(SWIFT) test --skip-build --skip SystemTests --skip SimulationTests
@@ -60,7 +62,9 @@ simulation: debug ## the whole daemon in one process: a crash at every step, ran
 
 system: debug ## the tests of the whole daemon: crashes, faults, systemd, Postfix
 	@if [ ! -x $(RELEASE)/campaignd ]; then $(MAKE) build; fi
-	@CAMPAIGND_BINARY="$$PWD/$(RELEASE)/campaignd" $(SWIFT) test --skip-build --filter SystemTests
+	@if [ ! $(DEB)/campaignd_*.deb -nt $(RELEASE)/campaignd ]; then $(MAKE) package; fi
+	@CAMPAIGND_BINARY="$$PWD/$(RELEASE)/campaignd" CAMPAIGND_PACKAGE="$$(ls $$PWD/$(DEB)/campaignd_*.deb)" \
+		$(SWIFT) test --skip-build --filter SystemTests
 
 prove: test-packages build debug ## try whole what `make test` tries in part; FUZZ_SECONDS, SOAK_MINUTES; hours
 	@Tests/prove $(RELEASE)/campaignd

@@ -99,7 +99,11 @@ let package = Package(
                 "Commands", "Daemon", "Ledger", "Mailing", "Spool",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        tests("SystemTests", exclude: ["with-systemd", "under-systemd.sh", "soak", "idle", "interpose", "doubts"]),
+        tests(
+            "SystemTests",
+            exclude: [
+                "with-systemd", "under-systemd.sh", "checks.sh", "package", "soak", "idle", "interpose", "doubts",
+            ]),
         tests("TidyTests"),
     ]
 )

@@ -20,47 +20,14 @@ set -u
 spool=/var/spool/campaignd
 config=/etc/campaignd/campaignd.toml
 unit=campaignd.service
-failures=0
+# shellcheck source=SCRIPTDIR/checks.sh
+source "${BASH_SOURCE[0]%/*}/checks.sh"
 
 # ------------------------------------------------------------------------ tools
 
 quit() {
     echo "under-systemd.sh: $*" >&2
     exit 2
-}
-
-# ok DESCRIPTION COMMAND [ARGUMENT...]
-ok() {
-    local what=$1 output start=${EPOCHREALTIME/[.,]/}
-    shift
-    if output=$("$@" 2>&1); then
-        printf 'ok   %6d ms  %s\n' $(((${EPOCHREALTIME/[.,]/} - start) / 1000)) "$what"
-    else
-        printf 'FAIL %6d ms  %s\n' $(((${EPOCHREALTIME/[.,]/} - start) / 1000)) "$what"
-        printf '    | %s\n' "${output//$'\n'/$'\n    | '}"
-        failures=$((failures + 1))
-    fi
-}
-
-# fails COMMAND...: the command must not succeed.
-fails() {
-    if "$@"; then
-        echo "succeeded, and must not: $*"
-        return 1
-    fi
-}
-
-# eventually SECONDS COMMAND...: the command succeeds before that time is over.
-eventually() {
-    local deadline=$((SECONDS + $1)) output
-    shift
-    until output=$("$@" 2>&1); do
-        if ((SECONDS >= deadline)); then
-            echo "$output"
-            return 1
-        fi
-        sleep 0.1
-    done
 }
 
 property() { systemctl show --value --property="$1" "$unit"; }
@@ -71,12 +38,6 @@ is() {
     got=$(property "$1")
     [[ $got == "$2" ]] && return
     echo "$1 is '$got', not '$2'"
-    return 1
-}
-
-equal() {
-    [[ $1 == "$2" ]] && return
-    echo "'$1' is not '$2'"
     return 1
 }
 
