@@ -239,8 +239,8 @@ actor Intake {
         if known == nil {
             try await context.ledger.begin(
                 job: job, sha256: sha256, receipt: receipt.text, claim: claim.id, now: now)
+            context.meters.job(isAccepted: true)
         }
-        context.meters.job(isAccepted: true)
         var fingerprint = ""
         if case .campaign(let campaign) = job {
             fingerprint = JobReview.fingerprint(campaign, files: inspection.files)
