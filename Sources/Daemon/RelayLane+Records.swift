@@ -16,7 +16,8 @@ extension RelayLane {
             do throws(LedgerError) {
                 try await context.ledger.conclude(
                     delivery: due.id, outcome: outcome, evidence: evidence, relays: relays,
-                    bootID: context.clocks.bootID, retries: configuration.retries, now: context.clocks.wall)
+                    bootID: context.clocks.bootID, retries: configuration.retries, now: context.clocks.wall,
+                    attemptedBy: name)
                 break
             } catch LedgerError.conflict(let what) {
                 ledgerNote("delivery \(due.id) is not as it must be; its outcome was \(outcome.word): \(what)")

@@ -301,9 +301,10 @@ actor RelayLane {
         do throws(LedgerError) {
             try await context.ledger.conclude(
                 delivery: due.id, outcome: outcome, evidence: evidence, relays: [], bootID: context.clocks.bootID,
-                retries: configuration.retries, now: context.clocks.wall)
+                retries: configuration.retries, now: context.clocks.wall, attemptedBy: name)
         } catch LedgerError.conflict {
-            // A person cancelled or settled it while the relay was asked; no dot was written, so nothing is to be said.
+            // A person cancelled or settled it, or gave it to another relay, while this one was asked; no dot was
+            // written, so nothing is to be said.
             return
         }
         await ledgerIsWell()

@@ -26,10 +26,13 @@ package struct AttemptEvidence: Sendable, Equatable {
 extension DeliveryLedger {
     /// Instant 3, or the end of an attempt before the dot: records what was proven.
     ///
-    /// - Parameter relays: As in `intend`; the slot is moved to the moment at which the dot was really written.
+    /// - Parameters:
+    ///   - relays: As in `intend`; the slot is moved to the moment at which the dot was really written.
+    ///   - attemptedBy: The relay that was tried. If the delivery is another one's meanwhile, nothing that this one
+    ///     says counts: what the other one hands over just now would be queued again. Nil for any.
     package func conclude(
         delivery id: Int64, outcome: Outcome, evidence: AttemptEvidence, relays: [String], bootID: BootID,
-        retries: RetrySchedule, now: Timestamp
+        retries: RetrySchedule, now: Timestamp, attemptedBy: String? = nil
     ) throws(LedgerError) {
         let key = self.key
         try write { database in
@@ -37,11 +40,15 @@ extension DeliveryLedger {
                 database.cachedStatement(
                     sql: """
                         SELECT d.state, d.attempts, d.not_before, d.key_until, d.repeating, d.is_test, d.contact,
-                          d.address_key, c.basis, c.purpose, c.job
+                          d.address_key, d.relay, c.basis, c.purpose, c.job
                         FROM deliveries d JOIN campaigns c ON c.number = d.campaign WHERE d.id = ?
                         """),
                 arguments: [id])
             guard let row else { throw LedgerError.conflict("there is no delivery \(id)") }
+            let relay: String = row["relay"]
+            guard attemptedBy == nil || attemptedBy == relay else {
+                throw LedgerError.conflict("delivery \(id) is the relay \(relay)'s meanwhile")
+            }
             var delivery = try Self.delivery(row)
             let before = delivery.state
             let isOpen = before == .queued || before == .uncertain

@@ -176,6 +176,27 @@ import Testing
         #expect(dead == (outcome == .bounced(suppress: true) ? 1 : 0))
     }
 
+    @Test(arguments: [Outcome.routeTrouble, .deferred(isGreylisting: false), .policyRefusal, .bounced(suppress: false)])
+    func `what another relay hands over just now is not taken back by the one that tried before`(outcome: Outcome)
+        async throws
+    {
+        let ledger = try LedgerFixture()
+        try await ledger.campaign(to: ["reader@example.org"], { $0.basis = .service }, relay: "slow")
+        let delivery = try ledger.delivery("reader@example.org")
+        try ledger.execute("UPDATE deliveries SET relay = 'quick' WHERE id = \(delivery)")
+        #expect(try await ledger.intend(delivery, relays: ["quick"]) == .handOver)
+        await #expect(throws: LedgerError.conflict("delivery \(delivery) is the relay quick's meanwhile")) {
+            try await ledger.ledger.conclude(
+                delivery: delivery, outcome: outcome, evidence: AttemptEvidence(reply: nil), relays: [],
+                bootID: LedgerFixture.bootID, retries: .standard, now: LedgerFixture.now, attemptedBy: "slow")
+        }
+        #expect(try ledger.state(delivery) == "inFlight")
+        try await ledger.ledger.conclude(
+            delivery: delivery, outcome: .sent, evidence: AttemptEvidence(reply: nil), relays: [],
+            bootID: LedgerFixture.bootID, retries: .standard, now: LedgerFixture.now, attemptedBy: "quick")
+        #expect(try ledger.state(delivery) == "sent")
+    }
+
     @Test(arguments: [
         Outcome.sent, .bounced(suppress: true), .deferred(isGreylisting: false), .policyRefusal, .routeTrouble,
         .senderTrouble, .uncertain,
