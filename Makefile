@@ -37,7 +37,6 @@ package:
 	@cd $(DEB)/campaignd-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL \
 		CAMPAIGND_RELEASE="$(abspath $(RELEASE))" dpkg-buildpackage --build=binary --unsigned-changes \
 		> ../build.log 2>&1 < /dev/null || { cat ../build.log >&2; exit 1; }
-	@mandoc -T lint -W warning $(DEB)/campaignd-$(VERSION)/debian/campaignd/usr/share/man/*/*
 	@lintian --allow-root --fail-on error $(DEB)/campaignd_*.changes
 	@ls -1sh $(DEB)/*.deb
 
