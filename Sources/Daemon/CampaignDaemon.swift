@@ -33,7 +33,7 @@ struct CampaignDaemon: Service {
         let spool = try SpoolDirectory(path: configuration.spoolDirectory)
         lock = try spool.lock()
         let ledger = try DeliveryLedger(
-            path: configuration.ledgerPath, rules: surroundings.rules,
+            path: configuration.ledgerPath, rules: surroundings.rules, zoneRule: TimeZones.rule,
             executor: surroundings.executor("campaignd.ledger"))
         let identity = try await ledger.identity()
         let journal = DaemonJournal(
@@ -300,6 +300,8 @@ struct CampaignDaemon: Service {
             if let trouble = context.progress.ledgerTrouble { line += "; nothing is sent: \(trouble)" }
             let hindrances = context.progress.hindrances.sorted { $0.key < $1.key }
             if let (_, why) = hindrances.first { line += "; \(why)" }
+            let waits = context.progress.waits.sorted { $0.key < $1.key }
+            if let (_, what) = waits.first { line += "; \(what)" }
             let troubles = context.progress.troubles.sorted { $0.key < $1.key }
             if let (relay, why) = troubles.first { line += "; relay \(relay): \(why)" }
             return line

@@ -163,10 +163,11 @@ actor CampaignKeeper {
         do {
             let now = context.clocks.wall
             let changed = try await advance(standing, now: now)
-            for moment in [changed.sendAfter, changed.expires].compactMap({ $0 }) where moment > now {
+            var moments = [changed.sendAfter, changed.expires]
+            moments.append(try await show(standing.number))
+            for moment in moments.compactMap({ $0 }) where moment > now {
                 nextChange = min(nextChange ?? moment, moment)
             }
-            try await show(standing.number)
         } catch {
             lookAgainSoon(because: "the receipt of campaign \(standing.job) cannot be brought up to date: \(error)")
             if let error = error as? LedgerError, !error.isOfOneRow { await sayWhyNothingIsSent("\(error)") }
@@ -192,9 +193,10 @@ actor CampaignKeeper {
         }
     }
 
-    /// Writes the receipt if it changed; at the end of a campaign recipients.csv before it.
-    private func show(_ number: Int64) async throws {
-        guard let summary = try await context.ledger.summary(campaign: number) else { return }
+    /// Writes the receipt if it changed; at the end of a campaign recipients.csv before it. Returns when its windows
+    /// open or close next, if there is something to send.
+    private func show(_ number: Int64) async throws -> Timestamp? {
+        guard let summary = try await context.ledger.summary(campaign: number) else { return nil }
         let receipt = receipt(summary)
         guard let name = ReceiptName(summary.job.receipt) else {
             throw LedgerError.conflict("“\(summary.job.receipt)” of job \(summary.job.id) is no name of a receipt")
@@ -205,7 +207,10 @@ actor CampaignKeeper {
             try context.spool.write(receipt, to: name, durable: true)
             context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
-            guard try await context.ledger.markReported(summary) else { return touch(number) }
+            guard try await context.ledger.markReported(summary) else {
+                touch(number)
+                return nil
+            }
             (shown[number], names[number]) = (nil, nil)
             streaks[number] = nil
             context.journal.note(
@@ -216,6 +221,9 @@ actor CampaignKeeper {
             context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
         }
+        let wait = CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
+        context.progress.waits("campaign \(summary.job.id)", wait.what.map { "campaign \(summary.job.id) \($0)" })
+        return wait.nextChange
     }
 
     /// Writes the receipt of a campaign again and returns it; nil if the job has no campaign yet.
@@ -246,6 +254,8 @@ actor CampaignKeeper {
         for relay in summary.relays where configured[relay] == nil && summary.counts.queued > 0 {
             receipt.warnings.append("the relay “\(relay)” is not configured any more: what waits for it is not sent")
         }
+        let wait = CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
+        if let what = wait.what { receipt.warnings.append("it \(what)") }
         if let trouble = context.progress.ledgerTrouble, summary.counts.queued + summary.counts.inFlight > 0 {
             receipt.warnings.append(CampaignKeeper.warning(trouble))
         }
@@ -258,7 +268,8 @@ actor CampaignKeeper {
         receipt.pausedBecause = isWaiting ? summary.because : nil
         if summary.state == .running || summary.state == .scheduled, summary.counts.queued > 0 {
             let begin = max(summary.sendAfter ?? .init(milliseconds: 0), context.clocks.wall)
-            receipt.estimatedFinish = estimate(queued: summary.counts.queued, relays: summary.relays, from: begin)
+            receipt.estimatedFinish = estimate(
+                queued: summary.counts.queued, relays: summary.relays, windows: summary.windows, from: begin)
         }
         return receipt
     }
@@ -278,13 +289,20 @@ actor CampaignKeeper {
     }
 
     /// When the queued messages will have left if these relays carried nothing else; to the full minute, so that the
-    /// receipt does not change all the time.
-    nonisolated func estimate(queued: Int, relays: [String], from begin: Timestamp) -> Timestamp {
+    /// receipt does not change all the time. Nil if windows leave no time for it.
+    nonisolated func estimate(
+        queued: Int, relays: [String], windows: [SendingWindow] = [], from begin: Timestamp
+    ) -> Timestamp? {
         let configuration = context.settings.current
         let rate = relays.reduce(0) { $0 + (configuration.relays[$1]?.messagesPerHour ?? 0) }
         let limited = min(max(rate, 1), configuration.messagesPerHour ?? .max)
-        let end = begin.milliseconds + Int64(queued) * 3_600_000 / Int64(limited)
-        return Timestamp(milliseconds: (end / 60_000 + 1) * 60_000)
+        let work = Int64(queued) * 3_600_000 / Int64(limited)
+        var end = begin
+        for relay in relays.compactMap({ configuration.relays[$0] }) {
+            guard let finish = [SendingHours(windows), relay.hours].finish(of: work, from: begin) else { return nil }
+            end = max(end, finish)
+        }
+        return Timestamp(milliseconds: (end.milliseconds / 60_000 + 1) * 60_000)
     }
 
     private func writeRecipients(_ summary: CampaignSummary, to name: ReceiptName) async throws {

@@ -26,6 +26,11 @@ package struct Configuration: Sendable, Equatable {
         package var idempotencySeconds: Int64
         /// Doubt is settled by what the local Postfix wrote into the journal.
         package var settlesByJournal: Bool
+        /// When it may carry anything; nil for at any time.
+        package var window: SendingWindow?
+
+        /// When it may carry anything.
+        var hours: SendingHours { SendingHours([window].compactMap { $0 }) }
 
         /// To whom idempotency keys go, and in which header; nil if the relay knows none.
         package var keyScope: String? { idempotencyHeader.map { "\($0) \(url)" } }

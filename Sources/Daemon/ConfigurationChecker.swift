@@ -81,7 +81,8 @@ struct ConfigurationChecker {
             connectSeconds: section.connect_timeout ?? 60, finalReplySeconds: section.final_reply_timeout ?? 600,
             idleSeconds: section.idle_timeout ?? 15, idempotencyHeader: idempotencyHeader(section, key: key),
             idempotencySeconds: Int64(section.idempotency_hours ?? 24) * 3600,
-            settlesByJournal: settlesByJournal(section, key: key))
+            settlesByJournal: settlesByJournal(section, key: key),
+            window: section.window.flatMap { window($0, key: key + ".window") })
     }
 
     private mutating func idempotencyHeader(

@@ -78,6 +78,13 @@ struct ConfigurationDocument: Decodable {
         var path: String
     }
 
+    struct WindowSection: Decodable {
+        var days: [String]
+        var from: String
+        var to: String
+        var time_zone: String
+    }
+
     struct RelaySection: Decodable {
         var url: String
         var messages_per_hour: Int
@@ -94,6 +101,7 @@ struct ConfigurationDocument: Decodable {
         var idempotency_header: String?
         var idempotency_hours: Int?
         var settle_by_journal: Bool?
+        var window: WindowSection?
     }
 
     struct SendingSection: Decodable {

@@ -68,6 +68,8 @@ final class Progress: Sendable {
         var sent = 0
         /// What keeps a loop from its work, by the loop.
         var hindrances: [String: String] = [:]
+        /// What waits for its window, by campaign or relay.
+        var waits: [String: String] = [:]
         /// Why nothing is sent at present: the ledger cannot be used.
         var ledgerTrouble: String?
     }
@@ -87,6 +89,7 @@ final class Progress: Sendable {
         state.withLock {
             $0.beats[loop] = nil
             $0.trouble[loop] = nil
+            $0.waits[loop] = nil
         }
     }
 
@@ -109,6 +112,12 @@ final class Progress: Sendable {
         state.withLock { $0.hindrances[loop] = why }
     }
 
+    /// What waits for its window, as the status shows it; nil if it does not any more.
+    func waits(_ subject: String, _ what: String?) {
+        state.withLock { $0.waits[subject] = what }
+    }
+
+    var waits: [String: String] { state.withLock { $0.waits } }
     var hindrances: [String: String] { state.withLock { $0.hindrances } }
 
     /// Nothing is sent while the ledger cannot be used. Returns whether that is news.

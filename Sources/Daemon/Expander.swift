@@ -37,7 +37,8 @@ struct Expander {
             job: campaign.id, basis: campaign.basis, purpose: campaign.purpose, fingerprint: fingerprint,
             acceptedAt: accepted, sendAfter: campaign.sendAfter,
             expires: JobReview.expires(campaign, now: accepted), relays: relays,
-            renewalBefore: accepted.adding(seconds: -Int64(configuration.renewalDays) * 86_400))
+            renewalBefore: accepted.adding(seconds: -Int64(configuration.renewalDays) * 86_400),
+            windows: campaign.windows)
     }
 
     /// A campaign that cannot be planned, for reasons that its submitter can mend.
@@ -49,7 +50,9 @@ struct Expander {
     struct Stopped: Error {}
 
     /// Plans and commits. Returns the campaign's number and state.
-    mutating func expand(warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp) async throws -> (
+    ///
+    /// - Parameter estimate: When so many will have left by these relays, from a moment on; nil if never.
+    mutating func expand(warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp?) async throws -> (
         number: Int64, state: CampaignState
     ) {
         let campaign = prepared.campaign
@@ -70,7 +73,7 @@ struct Expander {
     }
 
     private mutating func commit(
-        warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp
+        warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp?
     ) async throws -> (number: Int64, state: CampaignState) {
         let campaign = prepared.campaign
         let now = context.clocks.wall
@@ -91,8 +94,10 @@ struct Expander {
         var warnings = warnings
         if let summary = try await context.ledger.summary(campaign: number) {
             let finish = estimate(summary.counts.queued, plan.relays, max(plan.sendAfter ?? now, now))
-            if summary.counts.queued > 0, finish > plan.expires {
+            if summary.counts.queued > 0, let finish, finish > plan.expires {
                 warnings.append("at this rate it would end at \(finish), after it expires at \(plan.expires)")
+            } else if summary.counts.queued > 0, finish == nil {
+                warnings.append("its window and that of its relay leave no time to send it in")
             }
         }
         try await context.ledger.commitPlan(

@@ -167,6 +167,7 @@ extension Configuration.Relay {
         copy.idempotencyHeader = idempotencyHeader
         copy.idempotencySeconds = idempotencySeconds
         copy.settlesByJournal = settlesByJournal
+        copy.window = window
         // What a password file holds may have changed without its name.
         return copy == self && passwordFile == nil
     }

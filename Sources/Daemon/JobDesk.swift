@@ -25,7 +25,8 @@ struct JobDesk {
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
             fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt)
         let (number, state) = try await expander.expand(
-            warnings: drop.review.warnings, estimate: { keeper.estimate(queued: $0, relays: $1, from: $2) })
+            warnings: drop.review.warnings,
+            estimate: { keeper.estimate(queued: $0, relays: $1, windows: campaign.windows, from: $2) })
         wakeLanes()
         context.journal.note(
             .notice, .accepted, "campaign \(campaign.id) is planned and \(state.rawValue)",

@@ -53,6 +53,11 @@ struct JobReview {
     private mutating func review(_ campaign: Campaign) {
         checkRelays(campaign)
         if let test = campaign.test { checkTest(test, campaign) }
+        for (index, window) in campaign.windows.enumerated() where TimeZones.rule(window.timeZone) == nil {
+            refuse(
+                "there is no time zone “\(window.timeZone)”; write for example Europe/Amsterdam",
+                pointer: campaign.windows.count == 1 ? "/window/timeZone" : "/window/\(index)/timeZone")
+        }
         let expires = campaign.expires ?? JobReview.expires(campaign, now: now)
         if expires <= now {
             refuse("“expires” is in the past (\(expires)); the campaign could reach nobody", pointer: "/expires")
@@ -178,6 +183,7 @@ struct JobReview {
         for source in campaign.recipients { add("\(source)") }
         add("\(campaign.test as Any)", campaign.sendAfter?.rfc3339, campaign.expires?.rfc3339)
         add(campaign.relays.joined(separator: "/"))
+        for window in campaign.windows { add(window.stored) }
         for file in files where file.path != "job.json" { add(file.path, file.sha256) }
         return hash.finalize().map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
     }

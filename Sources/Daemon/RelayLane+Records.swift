@@ -133,7 +133,7 @@ extension RelayLane {
 
     /// Waits about a second.
     func pauseBriefly() async {
-        context.progress.beat("relay \(name)", at: context.clocks.boot)
+        context.progress.beat(loop, at: context.clocks.boot)
         let pause = Bell()
         await pause.wait(until: context.clocks.boot.adding(nanoseconds: 1_000_000_000), clocks: context.clocks)
     }

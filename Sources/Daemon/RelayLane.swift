@@ -80,8 +80,10 @@ actor RelayLane {
                 case .nothing(let until):
                     context.meters.due(name, slot: nil)
                     await ledgerIsWell()
+                    context.progress.waits(loop, nil)
                     await rest(until: until, now: now)
                 case .due(let due):
+                    if await restWhileClosed(now) { continue }
                     context.meters.due(name, slot: pacer.slot(now: context.clocks.boot))
                     await serve(due)
                 }
@@ -90,23 +92,25 @@ actor RelayLane {
             }
         }
         await connection.close()
-        context.progress.gone("relay \(name)")
+        context.progress.gone(loop)
         context.meters.gone(name)
     }
 
+    /// Under which its signs of life are known.
+    var loop: String { "relay \(name)" }
     var configuration: Configuration { context.settings.current }
     var settings: Configuration.Relay? { configuration.relays[name] }
     private var idleNanoseconds: Int64 { Int64(settings?.idleSeconds ?? 15) * 1_000_000_000 }
 
     /// Runs what may rightly take long, during which no sign of life is expected.
     private func resting<Value: Sendable>(_ wait: () async -> Value) async -> Value {
-        context.progress.rests("relay \(name)")
-        defer { context.progress.beat("relay \(name)", at: context.clocks.boot) }
+        context.progress.rests(loop)
+        defer { context.progress.beat(loop, at: context.clocks.boot) }
         return await wait()
     }
 
     /// Waits for work; ends a connection that has been idle for too long.
-    private func rest(until: Timestamp?, now: Timestamp) async {
+    func rest(until: Timestamp?, now: Timestamp) async {
         if until == nil { turns = Turns() }
         let boot = context.clocks.boot
         var deadline = boot.adding(nanoseconds: 30_000_000_000)
@@ -205,7 +209,8 @@ actor RelayLane {
                     delivery: due.id, messageID: made.messageID,
                     slot: Pacer.StoredSlot(bootID: context.clocks.bootID, at: max(slot, context.clocks.boot)),
                     claims: claims, now: context.clocks.wall, localPort: await connection.localPort(),
-                    keySeconds: made.key?.seconds, keyScope: made.key?.scope))
+                    keySeconds: made.key?.seconds, keyScope: made.key?.scope, relay: name,
+                    relayHours: settings?.hours ?? .always))
         } catch LedgerError.notTakenBack(let reason) {
             // No dot was written; left in flight, it would be in doubt after the next start.
             await closeConnection()

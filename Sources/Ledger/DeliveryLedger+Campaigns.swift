@@ -11,6 +11,8 @@ package struct CampaignSummary: Sendable, Equatable {
     package var sendAfter: Timestamp?
     package var expires: Timestamp
     package var relays: [String]
+    /// When it may be sent; empty for at any time.
+    package var windows: [SendingWindow]
     package var counts: Receipt.Counts
     package var withheld: [String: Int]
     package var consent: [String: Int]
@@ -165,7 +167,8 @@ extension DeliveryLedger {
                 number: number, job: try Self.jobRecord(job), state: state, because: row["because"],
                 sendAfter: (row["send_after"] as Int64?).map(Timestamp.init(milliseconds:)),
                 expires: Timestamp(milliseconds: row["expires"]),
-                relays: (row["relays"] as String).split(separator: " ").map(String.init), counts: Receipt.Counts(),
+                relays: (row["relays"] as String).split(separator: " ").map(String.init),
+                windows: try Self.windows(row["windows"]), counts: Receipt.Counts(),
                 withheld: [:], consent: [:], firstSentAt: nil, lastSentAt: nil, isReported: row["reported"])
             try Self.count(database, into: &summary)
             return summary

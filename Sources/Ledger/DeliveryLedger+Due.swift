@@ -36,7 +36,7 @@ extension DeliveryLedger {
             let rows = try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT number, job, basis, state, accepted_at FROM campaigns
+                        SELECT number, job, basis, state, accepted_at, windows FROM campaigns
                         WHERE state IN ('held', 'scheduled', 'running') AND expires > ?
                           AND state NOT IN ('finished', 'cancelled', 'expired')
                         """),
@@ -46,13 +46,22 @@ extension DeliveryLedger {
                 Turns.Candidate(campaign: $0[0], basis: Campaign.Basis(rawValue: $0[2]) ?? .consent)
             }
             var next: Timestamp?
+            var closed: [Int64: Timestamp?] = [:]
+            for row in rows {
+                let hours = try hours(row[5])
+                if !hours.isOpen(at: now) { closed[row[0]] = hours.opening(from: now) }
+            }
             for candidate in turns.order(candidates) {
                 guard let campaign = campaigns[candidate.campaign], let job = JobID(campaign[1]) else { continue }
                 let isRunning = campaign[3] as String == CampaignState.running.rawValue
                 for isTest in isRunning ? [true, false] : [true] {
                     let row = try Self.firstQueued(database, candidate.campaign, relay: relay, isTest: isTest)
                     guard let row else { continue }
-                    let notBefore = Timestamp(milliseconds: row["not_before"])
+                    var notBefore = Timestamp(milliseconds: row["not_before"])
+                    if !isTest, let opening = closed[candidate.campaign] {
+                        guard let opening else { continue }
+                        notBefore = max(notBefore, opening)
+                    }
                     guard notBefore <= now else {
                         next = min(next ?? notBefore, notBefore)
                         continue
@@ -62,13 +71,17 @@ extension DeliveryLedger {
                 }
             }
             guard let keyScope else { return .nothing(until: next) }
-            return try Self.nextDoubt(database, relay: relay, keyScope: keyScope, now: now, until: next)
+            return try Self.nextDoubt(
+                database, relay: relay, keyScope: keyScope, now: now, until: next, closed: closed)
         }
     }
 
     private static func nextDoubt(
-        _ database: Database, relay: String, keyScope: String, now: Timestamp, until: Timestamp?
+        _ database: Database, relay: String, keyScope: String, now: Timestamp, until: Timestamp?,
+        closed: [Int64: Timestamp?]
     ) throws -> DueSearch {
+        let openings = closed.values.compactMap { $0 }
+        let until = (openings + [until].compactMap { $0 }).min()
         let row = try Row.fetchOne(
             database.cachedStatement(
                 sql: """
@@ -77,9 +90,10 @@ extension DeliveryLedger {
                     WHERE d.relay = ?1 AND d.state = 'uncertain' AND d.examined = 0 AND d.key_until > ?2
                       AND d.key_scope = ?3
                       AND c.state = 'running' AND c.expires > ?2
+                      AND (d.is_test = 1 OR d.campaign NOT IN (SELECT value FROM json_each(?4)))
                     ORDER BY d.not_before, d.id LIMIT 1
                     """),
-            arguments: [relay, now.milliseconds, keyScope])
+            arguments: [relay, now.milliseconds, keyScope, "\(closed.keys.sorted())"])
         guard let row, let job = JobID(row["job"]) else { return .nothing(until: until) }
         let notBefore = Timestamp(milliseconds: row["not_before"])
         guard notBefore <= now else { return .nothing(until: min(until ?? notBefore, notBefore)) }

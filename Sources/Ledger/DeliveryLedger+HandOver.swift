@@ -29,10 +29,15 @@ package struct IntentRequest: Sendable, Equatable {
     package var keySeconds: Int64?
     /// To whom the key goes, and in which header: it is known nowhere else.
     package var keyScope: String?
+    /// Through which it goes; what has been given to another relay meanwhile is left. Nil for any.
+    package var relay: String?
+    /// When the relay may carry anything.
+    package var relayHours: SendingHours
 
     package init(
         delivery: Int64, messageID: String, slot: Pacer.StoredSlot, claims: [SlotClaim], now: Timestamp,
-        localPort: Int? = nil, keySeconds: Int64? = nil, keyScope: String? = nil
+        localPort: Int? = nil, keySeconds: Int64? = nil, keyScope: String? = nil, relay: String? = nil,
+        relayHours: SendingHours = .always
     ) {
         self.delivery = delivery
         self.messageID = messageID
@@ -42,6 +47,8 @@ package struct IntentRequest: Sendable, Equatable {
         self.localPort = localPort
         self.keySeconds = keySeconds
         self.keyScope = keyScope
+        self.relay = relay
+        self.relayHours = relayHours
     }
 }
 
@@ -75,7 +82,7 @@ extension DeliveryLedger {
                 database.cachedStatement(
                     sql: """
                         SELECT d.state, d.attempts, d.not_before, d.key_until, d.key_scope, d.repeating, d.is_test,
-                          d.intent_at, d.address_key, d.contact, c.job, e.job AS asked_by, c.basis,
+                          d.intent_at, d.address_key, d.contact, d.relay, c.windows, c.job, e.job AS asked_by, c.basis,
                           c.state AS campaign_state, c.expires, c.accepted_at, s.status, s.event,
                           e.recorded_at AS asked_at
                         FROM deliveries d JOIN campaigns c ON c.number = d.campaign
@@ -89,7 +96,11 @@ extension DeliveryLedger {
             let state = CampaignState(rawValue: row["campaign_state"])
             let isTest: Bool = row["is_test"]
             let question = Delivery.IntentQuestion(
-                now: request.now, isRunning: state == .running || (isTest && (state == .held || state == .scheduled)),
+                now: request.now,
+                isRunning: (state == .running || (isTest && (state == .held || state == .scheduled)))
+                    && (request.relay ?? row["relay"]) == row["relay"],
+                isOpen: try request.relayHours.isOpen(at: request.now)
+                    && (isTest || self.hours(row["windows"]).isOpen(at: request.now)),
                 expires: Timestamp(milliseconds: row["expires"]),
                 objection: try Self.objection(database, row, isTest: isTest, key: key), slot: request.slot.at,
                 freeFrom: try self.freeFrom(database, request))

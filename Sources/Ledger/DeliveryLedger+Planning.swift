@@ -45,10 +45,13 @@ package struct CampaignPlan: Sendable, Equatable {
     package var relays: [String]
     /// Messages to the asked are due for renewal when the request is older than this.
     package var renewalBefore: Timestamp
+    /// When it may be sent; empty for at any time.
+    package var windows: [SendingWindow]
 
     package init(
         job: JobID, basis: Campaign.Basis, purpose: String, fingerprint: String, acceptedAt: Timestamp,
-        sendAfter: Timestamp?, expires: Timestamp, relays: [String], renewalBefore: Timestamp
+        sendAfter: Timestamp?, expires: Timestamp, relays: [String], renewalBefore: Timestamp,
+        windows: [SendingWindow] = []
     ) {
         self.job = job
         self.basis = basis
@@ -59,6 +62,7 @@ package struct CampaignPlan: Sendable, Equatable {
         self.expires = expires
         self.relays = relays
         self.renewalBefore = renewalBefore
+        self.windows = windows
     }
 }
 
@@ -72,12 +76,13 @@ extension DeliveryLedger {
             try database.execute(
                 sql: """
                     INSERT INTO campaigns
-                      (job, state, basis, purpose, fingerprint, accepted_at, send_after, expires, relays)
-                    VALUES (?, 'planning', ?, ?, ?, ?, ?, ?, ?)
+                      (job, state, basis, purpose, fingerprint, accepted_at, send_after, expires, relays, windows)
+                    VALUES (?, 'planning', ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     plan.job.text, plan.basis.rawValue, plan.purpose, plan.fingerprint, plan.acceptedAt.milliseconds,
                     plan.sendAfter?.milliseconds, plan.expires.milliseconds, plan.relays.joined(separator: " "),
+                    plan.windows.isEmpty ? nil : plan.windows.map(\.stored).joined(separator: "\n"),
                 ])
             return database.lastInsertedRowID
         }

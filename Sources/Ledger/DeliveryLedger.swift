@@ -13,6 +13,7 @@ package actor DeliveryLedger {
     private let lock: LedgerLock
     nonisolated let counter: IntentCounter
     nonisolated let rules: HandOverRules
+    private nonisolated let zoneRule: @Sendable (String) -> TimeZoneRule?
     nonisolated let place: LedgerPlace
     /// Whether another program keeps the ledger locked.
     private var isLocked = false
@@ -24,12 +25,15 @@ package actor DeliveryLedger {
     /// - Parameters:
     ///   - path: The SQLite file. Its key is `path.key`, its lock `path.lock`, its counter of intents `path.intents`.
     ///   - rules: The decisions inside the transactions.
+    ///   - zoneRule: What is known of a time zone; a window in one that is not known is never open.
     ///   - executor: What its work runs on; by default a thread of its own, because SQLite blocks.
     package init(
-        path: String, rules: HandOverRules = HandOverRules(), executor: (any SerialExecutor)? = nil
+        path: String, rules: HandOverRules = HandOverRules(),
+        zoneRule: @escaping @Sendable (String) -> TimeZoneRule? = { _ in nil }, executor: (any SerialExecutor)? = nil
     ) throws(LedgerError) {
         self.executor = executor ?? LedgerExecutor()
         self.rules = rules
+        self.zoneRule = zoneRule
         lock = try LedgerLock(path: path + ".lock")
         let counter = try IntentCounter(path: path + ".intents")
         let isNew = try LedgerPlace.isToBeMade(path, intents: counter.read())
@@ -61,6 +65,21 @@ package actor DeliveryLedger {
         self.counter = counter
         self.key = key
         self.queue = queue
+    }
+
+    /// When the campaign of a row may be sent.
+    nonisolated func hours(_ windows: String?) throws -> SendingHours {
+        SendingHours(try Self.windows(windows), rule: zoneRule)
+    }
+
+    /// The windows of a campaign, as its row has them: one a line.
+    static func windows(_ text: String?) throws -> [SendingWindow] {
+        try (text ?? "").split(separator: "\n").map { line in
+            guard let window = SendingWindow(stored: String(line)) else {
+                throw LedgerError.storage(reason: "the windows of a campaign are not readable")
+            }
+            return window
+        }
     }
 
     private static var configuration: Configuration {

@@ -79,12 +79,14 @@ package struct Campaign: Hashable, Sendable {
     package var expires: Timestamp?
     /// Names of configured relays among which the recipients are divided; empty for the only or default one.
     package var relays: [String]
+    /// When it may be sent; empty for at any time.
+    package var windows: [SendingWindow]
 
     package init(
         id: JobID, purpose: String, basis: Basis, justification: String?, sender: Sender, replyTo: EmailAddress?,
         reason: String, subject: String, text: Content?, html: Content?, attachments: [String],
         defaults: [String: String], recipients: [RecipientSource], test: Test?, sendAfter: Timestamp?,
-        expires: Timestamp?, relays: [String]
+        expires: Timestamp?, relays: [String], windows: [SendingWindow] = []
     ) {
         self.id = id
         self.purpose = purpose
@@ -103,6 +105,7 @@ package struct Campaign: Hashable, Sendable {
         self.sendAfter = sendAfter
         self.expires = expires
         self.relays = relays
+        self.windows = windows
     }
 
     /// How long after it may start a campaign without `expires` is given up: seven days, in seconds.

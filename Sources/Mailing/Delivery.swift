@@ -88,6 +88,8 @@ package struct Delivery: Hashable, Sendable {
         package var now: Timestamp
         /// Whether the campaign is running at this moment.
         package var isRunning: Bool
+        /// Whether the windows of the campaign and of the relay are open at this moment.
+        package var isOpen: Bool
         package var expires: Timestamp
         /// What stands against sending now.
         package var objection: WithheldReason?
@@ -97,11 +99,12 @@ package struct Delivery: Hashable, Sendable {
         package var freeFrom: BootInstant?
 
         package init(
-            now: Timestamp, isRunning: Bool, expires: Timestamp, objection: WithheldReason?, slot: BootInstant,
-            freeFrom: BootInstant?
+            now: Timestamp, isRunning: Bool, isOpen: Bool = true, expires: Timestamp, objection: WithheldReason?,
+            slot: BootInstant, freeFrom: BootInstant?
         ) {
             self.now = now
             self.isRunning = isRunning
+            self.isOpen = isOpen
             self.expires = expires
             self.objection = objection
             self.slot = slot
@@ -121,7 +124,7 @@ package struct Delivery: Hashable, Sendable {
             state = .expired
             return .expire
         }
-        guard question.isRunning else { return .leave }
+        guard question.isRunning, question.isOpen else { return .leave }
         if let freeFrom = question.freeFrom, question.slot < freeFrom { return .wait(until: freeFrom) }
         state = .inFlight
         return .handOver
@@ -132,7 +135,7 @@ package struct Delivery: Hashable, Sendable {
         guard let keyUntil, question.now < keyUntil, question.objection == nil, question.now < question.expires else {
             return .leaveInDoubt
         }
-        guard notBefore <= question.now, question.isRunning else { return .leave }
+        guard notBefore <= question.now, question.isRunning, question.isOpen else { return .leave }
         if let freeFrom = question.freeFrom, question.slot < freeFrom { return .wait(until: freeFrom) }
         state = .inFlight
         isRepeating = true

@@ -4,7 +4,7 @@ import Mailing
 enum CampaignKeys {
     static let all = [
         "purpose", "basis", "justification", "from", "replyTo", "reason", "subject", "text", "textFile", "html",
-        "htmlFile", "attachments", "defaults", "recipients", "test", "sendAfter", "expires", "relays",
+        "htmlFile", "attachments", "defaults", "recipients", "test", "sendAfter", "expires", "relays", "window",
     ]
     /// What people agreed to if neither the job nor its contacts say otherwise.
     static let defaultPurpose = "newsletter"
@@ -14,6 +14,7 @@ enum CampaignKeys {
     static let defaults = 100
     static let recipients = 1...10_000
     static let relays = 1...100
+    static let windows = 1...7
 }
 
 extension JobReader {
@@ -38,12 +39,13 @@ extension JobReader {
         let relays = object.optional("relays") { node in
             node.distinct(CampaignKeys.relays) { $0.relayName() }
         }
+        let windows = object.optional("window", windows)
         guard let id, let sender, let reason, let subject, let recipients else { return nil }
         return Campaign(
             id: id, purpose: purpose ?? CampaignKeys.defaultPurpose, basis: basis ?? .consent,
             justification: justification, sender: sender, replyTo: replyTo, reason: reason, subject: subject,
             text: text, html: html, attachments: attachments ?? [], defaults: defaults ?? [:], recipients: recipients,
-            test: test, sendAfter: sendAfter, expires: expires, relays: relays ?? [])
+            test: test, sendAfter: sendAfter, expires: expires, relays: relays ?? [], windows: windows ?? [])
     }
 
     /// The basis, and the justification that `service` needs and no other basis may have.

@@ -116,6 +116,27 @@ extension JobNode {
         return nil
     }
 
+    /// A time on the clock, in minutes since midnight.
+    func timeOfDay(upTo limit: Int) -> Int? {
+        guard let text = text() else { return nil }
+        if let minutes = SendingWindow.minutes(text), minutes <= limit { return minutes }
+        fail("Write a time here from 00:00 to \(limit == 1440 ? "24:00" : "23:59"), such as 09:00.")
+        return nil
+    }
+
+    /// The form of an identifier of the time zone database; whether there is one of that name, others know.
+    func timeZoneName() -> String? {
+        guard let text = text() else { return nil }
+        let isMark: (UInt8) -> Bool = { "_+-/".utf8.contains($0) }
+        if (1...64).contains(text.utf8.count), let first = text.utf8.first, isLetterOrDigit(first),
+            text.utf8.allSatisfy({ isLetterOrDigit($0) || isMark($0) })
+        {
+            return text
+        }
+        fail("Write the name of a time zone here, such as Europe/Amsterdam.")
+        return nil
+    }
+
     /// Whether the drop can bring files at all; reports it if not.
     func mayNameFiles() -> Bool {
         if reading.form == .bundle { return true }

@@ -35,7 +35,7 @@ final class DaemonFixture: Sendable {
         let text = TestConfiguration(relays: tables, lines: lines).toml(spool: "spool", ledger: "ledger.sqlite")
         let configuration = try ConfigurationFile.read(text, path: directory.path("campaignd.toml"))
         let settings = Settings(configuration)
-        let ledger = try DeliveryLedger(path: configuration.ledgerPath)
+        let ledger = try DeliveryLedger(path: configuration.ledgerPath, zoneRule: TimeZones.rule)
         context = DaemonContext(
             ledger: ledger, spool: try Spool.SpoolDirectory(path: configuration.spoolDirectory), clocks: clock,
             settings: settings, journal: DaemonJournal(logger: log.logger, key: ledger.key, settings: settings),
@@ -110,7 +110,10 @@ final class DaemonFixture: Sendable {
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: id),
             fingerprint: fingerprint, accepted: clock.wall)
         return try await expander.expand(
-            warnings: [], estimate: { [keeper] in keeper.estimate(queued: $0, relays: $1, from: $2) })
+            warnings: [],
+            estimate: { [keeper] in
+                keeper.estimate(queued: $0, relays: $1, windows: prepared.campaign.windows, from: $2)
+            })
     }
 
     /// The rows of a campaign in the order of planning.

@@ -42,6 +42,7 @@ struct JobFingerprintTests {
 
     @Test func `every other change makes another mailing`() throws {
         let address = try AddressText.read("other@library.example")
+        let window = try #require(SendingWindow(days: [.mon], from: 0, to: 60, timeZone: "UTC"))
         let moment = try #require(Timestamp(rfc3339: "2025-07-01T00:00:00Z"))
         let changes: [(inout Campaign) -> Void] = [
             { $0.purpose = "agenda" }, { $0.basis = .service }, { $0.justification = "contract" },
@@ -53,7 +54,7 @@ struct JobFingerprintTests {
             { $0.recipients.removeLast() }, { $0.recipients.swapAt(0, 1) }, { $0.recipients.append(.group("others")) },
             { $0.test = Campaign.Test(recipients: [address], needsApproval: false) },
             { $0.test = Campaign.Test(recipients: [address], needsApproval: true) }, { $0.sendAfter = moment },
-            { $0.expires = moment }, { $0.relays = ["default"] },
+            { $0.expires = moment }, { $0.relays = ["default"] }, { $0.windows = [window] },
         ]
         let all = changes.map { change in fingerprint { change(&$0) } } + [fingerprint()]
         #expect(Set(all).count == changes.count + 1)

@@ -66,7 +66,9 @@ struct LedgerFixture {
 extension LedgerFixture {
     init() throws {
         let directory = try TemporaryDirectory()
-        self.init(directory: directory, ledger: try DeliveryLedger(path: directory.path("ledger.sqlite")))
+        let ledger = try DeliveryLedger(
+            path: directory.path("ledger.sqlite"), zoneRule: { $0 == "UTC" ? .utc : nil })
+        self.init(directory: directory, ledger: ledger)
     }
 }
 

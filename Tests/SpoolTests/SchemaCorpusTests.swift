@@ -55,6 +55,16 @@ struct SchemaCorpus: Sendable, CustomTestStringConvertible {
             SchemaCorpus(
                 .campaign, "relays/0", good: ["a", "A-1_b", x(64), "0"],
                 bad: ["", "-a", "_a", "a.b", "a b", "a\n", x(65), "ä"]),
+            SchemaCorpus(.campaign, "window/0/days/0", good: ["mon", "tue", "wed", "thu", "fri", "sat"], bad: ["", "Mon"]),
+            SchemaCorpus(
+                .campaign, "window/0/from", good: ["00:00", "23:59", "19:07"],
+                bad: ["", "24:00", "9:00", "09:60", "0900", "09:00:00", "09:00\n", "２０:00", "-1:00", "+1:00"]),
+            SchemaCorpus(
+                .campaign, "window/0/to", good: ["00:00", "24:00", "23:59"],
+                bad: ["", "24:01", "25:00", "9:00", "24:00\n", "2x:00"]),
+            SchemaCorpus(
+                .campaign, "window/0/timeZone", good: ["UTC", "Europe/Amsterdam", "Etc/GMT+1", "A_b-c", x(64)],
+                bad: ["", "Europe/Amsterdam\n", "/etc", "a b", "a.b", x(65), "Zürich"]),
             SchemaCorpus(
                 .contacts, "lists/0/group",
                 good: ["a", "9", "Čitatelia 2", "Ålesund", "ȿ", "a.b_c-d", "a  b", x(64), "a.", "a-", "ß"],
@@ -165,6 +175,8 @@ extension SchemaCorpus {
         SchemaException(
             name: "expires is sendAfter in another offset", kind: .campaign,
             text: campaign("2026-11-30T00:00:00+01:00", "2026-11-23T08:00:00Z")),
+        SchemaException(
+            name: "a window that closes as it opens", kind: .campaign, text: campaign("\"18:00\"", "\"09:00\"")),
         SchemaException(
             name: "a day that does not exist", kind: .campaign, text: campaign("2026-11-30T00", "2026-11-31T00")),
         SchemaException(

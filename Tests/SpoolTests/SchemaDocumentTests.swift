@@ -21,7 +21,8 @@ enum SchemaDocument {
 
     static let shortCampaign = """
         {"kind":"campaign","id":"a","from":{"address":"a@b.example"},"reason":"r","subject":"s","text":"t",
-         "recipients":[{"group":"g"},{"address":"a@b.example"}]}
+         "recipients":[{"group":"g"},{"address":"a@b.example"}],
+         "window":{"days":["tue"],"from":"22:00","to":"06:00","timeZone":"UTC"}}
         """
     static let campaign = """
         {"$schema":"x","kind":"campaign","id":"spring","purpose":"newsletter","basis":"service","justification":"Loan",
@@ -31,7 +32,8 @@ enum SchemaDocument {
          "recipients":[{"list":"l.csv","preset":"wise"},{"list":"m.csv"},
           {"group":"readers"},{"address":"jan@example.org"}],
          "test":{"to":["editor@library.example"],"approval":true},
-         "sendAfter":"2026-11-23T09:00:00+01:00","expires":"2026-11-30T00:00:00+01:00","relays":["default"]}
+         "sendAfter":"2026-11-23T09:00:00+01:00","expires":"2026-11-30T00:00:00+01:00","relays":["default"],
+         "window":[{"days":["mon","sun"],"from":"09:00","to":"18:00","timeZone":"Europe/Amsterdam"}]}
         """
     static let contacts = """
         {"$schema":"x","kind":"contacts","id":"readers","lists":[{"list":"l.csv","preset":"wise","group":"readers"}],

@@ -31,9 +31,11 @@ struct ShippedConfigurationTests {
     @Test func `a key that is missing, or in another section, is noticed`() {
         let text =
             "[spool]\n# Where.\ndirectory = \"a\"\n[relays.default]\n# Who.\n#url = \"b\"\n# not = a key, a remark\n"
-            + "#[submitters.a]\n#users = []\n"
+            + "#[submitters.a]\n#users = []\n#[relays.default.window]\n# When.\n#from = \"c\"\n"
         #expect(
-            ConfigurationKeys.written(text) == ["spool": ["directory"], "relays": ["url"], "submitters": ["users"]])
+            ConfigurationKeys.written(text) == [
+                "spool": ["directory"], "relays": ["url"], "submitters": ["users"], "window": ["from"],
+            ])
     }
 }
 
@@ -46,8 +48,10 @@ enum ConfigurationKeys {
         for line in text.split(separator: "\n") {
             // A table that is an example is commented out as a whole.
             let line = line.hasPrefix("#[") ? line.dropFirst() : line
-            if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
-                section = String(line[line.index(after: line.startIndex)..<end].prefix { $0 != "." })
+            if line.hasPrefix("["), let end = line.lastIndex(of: "]") {
+                // relays.NAME and relays.NAME.window are sections of their own.
+                let path = line[line.index(after: line.startIndex)..<end].split(separator: ".")
+                section = path.isEmpty ? "" : String(path.count > 2 ? path[2] : path[0])
                 keys[section, default: []] += []
             } else if let key = key(line) {
                 keys[section, default: []].append(key)
