@@ -221,8 +221,8 @@ actor CampaignKeeper {
             context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
         }
-        let wait = CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
-        context.progress.waits("campaign \(summary.job.id)", wait.what.map { "campaign \(summary.job.id) \($0)" })
+        let wait = wait(summary)
+        context.progress.waits("campaign \(summary.job.id)", wait.status)
         return wait.nextChange
     }
 
@@ -250,12 +250,7 @@ actor CampaignKeeper {
         receipt.sha256 = summary.job.sha256
         receipt.repeats = summary.job.repeats
         receipt.warnings = summary.job.warnings
-        let configured = context.settings.current.relays
-        for relay in summary.relays where configured[relay] == nil && summary.counts.queued > 0 {
-            receipt.warnings.append("the relay “\(relay)” is not configured any more: what waits for it is not sent")
-        }
-        let wait = CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
-        if let what = wait.what { receipt.warnings.append("it \(what)") }
+        receipt.warnings += wait(summary).warnings
         if let trouble = context.progress.ledgerTrouble, summary.counts.queued + summary.counts.inFlight > 0 {
             receipt.warnings.append(CampaignKeeper.warning(trouble))
         }
@@ -269,9 +264,13 @@ actor CampaignKeeper {
         if summary.state == .running || summary.state == .scheduled, summary.counts.queued > 0 {
             let begin = max(summary.sendAfter ?? .init(milliseconds: 0), context.clocks.wall)
             receipt.estimatedFinish = estimate(
-                queued: summary.counts.queued, relays: summary.relays, windows: summary.windows, from: begin)
+                queued: summary.counts.queued, relays: summary.waitingRelays, windows: summary.windows, from: begin)
         }
         return receipt
+    }
+
+    private func wait(_ summary: CampaignSummary) -> CampaignWait {
+        CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
     }
 
     /// A state that ends a campaign shows only when nothing is open any more.

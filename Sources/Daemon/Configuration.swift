@@ -29,6 +29,9 @@ package struct Configuration: Sendable, Equatable {
         /// When it may carry anything; nil for at any time.
         package var window: SendingWindow?
 
+        /// Whether its configuration lets it carry mail from this address.
+        func carries(_ sender: EmailAddress) -> Bool { senders.isEmpty || senders.contains { $0.matches(sender) } }
+
         /// When it may carry anything.
         var hours: SendingHours { SendingHours([window].compactMap { $0 }) }
 

@@ -6,14 +6,16 @@ extension ConfigurationChecker {
         let words = SendingWindow.Day.allCases.map(\.rawValue)
         let days = section.days.compactMap { SendingWindow.Day(rawValue: $0) }
         let isListOfDays = !days.isEmpty && days.count == section.days.count && Set(days).count == days.count
-        if !isListOfDays { refuse(key + ".days", "must be one or more of \(words.joined(separator: ", ")), none twice") }
+        if !isListOfDays {
+            refuse(key + ".days", "must be one or more of \(words.joined(separator: ", ")), none twice")
+        }
         let from = SendingWindow.minutes(section.from).flatMap { $0 < 1440 ? $0 : nil }
         if from == nil { refuse(key + ".from", "must be a time from 00:00 to 23:59") }
         let to = SendingWindow.minutes(section.to)
         if to == nil { refuse(key + ".to", "must be a time from 00:00 to 24:00") }
         if from != nil, from == to { refuse(key + ".to", "must be another time than “from”; whole days: 00:00, 24:00") }
         if TimeZones.rule(section.time_zone) == nil {
-            refuse(key + ".time_zone", "there is no time zone “\(section.time_zone)”; write for example Europe/Amsterdam")
+            refuse(key + ".time_zone", "there is no time zone “\(section.time_zone)”, such as Europe/Amsterdam")
         }
         guard isListOfDays, let from, let to else { return nil }
         return SendingWindow(days: days, from: from, to: to, timeZone: section.time_zone)

@@ -73,7 +73,7 @@ struct JobDesk {
         }
     }
 
-    private func unknownCampaign(_ control: ControlJob) async throws -> Expander.Refused {
+    func unknownCampaign(_ control: ControlJob) async throws -> Expander.Refused {
         if try await context.ledger.job(control.campaign) != nil {
             return refusal(
                 "/campaign", "“\(control.campaign)” is still being planned, or is no campaign; try again in a moment")
@@ -85,6 +85,7 @@ struct JobDesk {
         if let settlement = control.settlement, let reason = control.reason {
             return try await settle(control, as: settlement, reason: reason, drop)
         }
+        if let route = control.route { return try await reroute(control, route, drop) }
         let because = control.reason ?? "an operator asked for it (job \(control.id))"
         let result = try await context.ledger.control(
             campaign: control.campaign, action: control.action, because: because, by: control.id,
@@ -107,14 +108,14 @@ struct JobDesk {
         }
     }
 
-    private func refusal(_ pointer: String, _ message: String) -> Expander.Refused {
+    func refusal(_ pointer: String, _ message: String) -> Expander.Refused {
         Expander.Refused(errors: [
             JobError(pointer: pointer, line: nil, column: nil, file: "job.json", message: message)
         ])
     }
 
     /// The receipt of a job that is over when its work is done.
-    private func answer(_ drop: Intake.AcceptedDrop, _ message: String) async throws {
+    func answer(_ drop: Intake.AcceptedDrop, _ message: String) async throws {
         guard let record = try await context.ledger.job(drop.job.id) else {
             throw LedgerError.conflict("job \(drop.job.id) is gone")
         }

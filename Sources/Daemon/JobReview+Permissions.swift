@@ -44,7 +44,11 @@ extension JobReview {
     }
 
     private func refusals(of job: Job, by table: Submitters) -> [Refusal] {
-        if case .control = job { return table.controls == .all ? [] : [mayNot("control campaigns", "/kind")] }
+        if case .control(let control) = job {
+            guard table.controls == .all else { return [mayNot("control campaigns", "/kind")] }
+            guard let relay = control.route?.to, !table.relays.isEmpty, !table.relays.contains(relay) else { return [] }
+            return [may("use the relay", only: table.relays.sorted(), table, "/to")]
+        }
         guard table.kinds.contains(job.kind) else {
             switch job {
             case .consent: return [mayNot("record consent", "/kind")]

@@ -106,7 +106,7 @@ struct JobReview {
                 continue
             }
             let address = campaign.sender.address
-            guard relay.senders.isEmpty || relay.senders.contains(where: { $0.matches(address) }) else {
+            guard relay.carries(address) else {
                 refuse(
                     "the relay “\(name)” does not carry mail from \(address); see “senders” in its configuration",
                     pointer: "/from/address")

@@ -10,7 +10,10 @@ package struct CampaignSummary: Sendable, Equatable {
     package var because: String?
     package var sendAfter: Timestamp?
     package var expires: Timestamp
+    /// Those that carry it, in the order of its job, then those to which it was rerouted.
     package var relays: [String]
+    /// Those of them for which something is queued.
+    package var waitingRelays: [String] = []
     /// When it may be sent; empty for at any time.
     package var windows: [SendingWindow]
     package var counts: Receipt.Counts
@@ -171,6 +174,7 @@ extension DeliveryLedger {
                 windows: try Self.windows(row["windows"]), counts: Receipt.Counts(),
                 withheld: [:], consent: [:], firstSentAt: nil, lastSentAt: nil, isReported: row["reported"])
             try Self.count(database, into: &summary)
+            summary.waitingRelays = try Self.waitingRelays(database, campaign: number, of: summary.relays)
             return summary
         }
     }

@@ -57,6 +57,7 @@ package struct ControlRefusal: Error, Hashable, Sendable, CustomStringConvertibl
             case .resume: "only a paused campaign can be resumed"
             case .cancel where state == .planning: "its plan is being made; send the job again in a moment"
             case .cancel: "it has ended already"
+            case .reroute: "what has ended is not sent any more"
             case .settle: "what ended without a message to somebody is not sent any more; settle as “sent”"
             }
         return "the campaign is \(state.rawValue): \(hint)"

@@ -141,6 +141,8 @@ package struct ControlJob: Hashable, Sendable {
         case cancel
         /// Ends the doubt about deliveries that are uncertain.
         case settle
+        /// Gives what waits for one relay to another one.
+        case reroute
     }
 
     package var id: JobID
@@ -152,10 +154,23 @@ package struct ControlJob: Hashable, Sendable {
     package var settlement: Settlement?
     /// To settle: only this recipient; nil for all of the campaign that are uncertain.
     package var address: EmailAddress?
+    /// To reroute: between which relays.
+    package var route: Route?
+
+    /// From one relay to another one, by their names.
+    package struct Route: Hashable, Sendable {
+        package var from: String
+        package var to: String
+
+        package init(from: String, to: String) {
+            self.from = from
+            self.to = to
+        }
+    }
 
     package init(
         id: JobID, campaign: JobID, action: Action, reason: String?, settlement: Settlement? = nil,
-        address: EmailAddress? = nil
+        address: EmailAddress? = nil, route: Route? = nil
     ) {
         self.id = id
         self.campaign = campaign
@@ -163,6 +178,7 @@ package struct ControlJob: Hashable, Sendable {
         self.reason = reason
         self.settlement = settlement
         self.address = address
+        self.route = route
     }
 }
 

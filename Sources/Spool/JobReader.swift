@@ -66,7 +66,7 @@ package enum JobReader {
             guard let object = node.object(what, knowing: common + ["events"]) else { return nil }
             return consent(object).map(Job.consent)
         case .control:
-            let keys = ["campaign", "action", "reason", "as", "address"]
+            let keys = ["campaign", "action", "reason", "as", "address", "from", "to"]
             guard let object = node.object(what, knowing: common + keys) else { return nil }
             return control(object).map(Job.control)
         }

@@ -5,17 +5,17 @@ import Testing
 @Suite struct `The state of a campaign` {
     static let now = seconds(1000)
 
-    /// Row: state. Columns: approve, pause, resume, cancel, settle. What the state becomes; nil where it is refused.
-    /// To settle changes deliveries, and of the campaign only what `reopened` says.
+    /// Row: state. Columns: approve, pause, resume, cancel, settle, reroute. What the state becomes; nil where it is refused.
+    /// To settle and to reroute changes deliveries, and of the campaign only what `reopened` says.
     static let table: [(CampaignState, [CampaignState?])] = [
-        (.planning, [nil, nil, nil, nil, nil]),
-        (.held, [.running, nil, nil, .cancelled, nil]),
-        (.scheduled, [nil, .paused, nil, .cancelled, nil]),
-        (.running, [nil, .paused, nil, .cancelled, nil]),
-        (.paused, [nil, .paused, .running, .cancelled, nil]),
-        (.finished, [nil, nil, nil, nil, nil]),
-        (.cancelled, [nil, nil, nil, nil, nil]),
-        (.expired, [nil, nil, nil, nil, nil]),
+        (.planning, [nil, nil, nil, nil, nil, nil]),
+        (.held, [.running, nil, nil, .cancelled, nil, nil]),
+        (.scheduled, [nil, .paused, nil, .cancelled, nil, nil]),
+        (.running, [nil, .paused, nil, .cancelled, nil, nil]),
+        (.paused, [nil, .paused, .running, .cancelled, nil, nil]),
+        (.finished, [nil, nil, nil, nil, nil, nil]),
+        (.cancelled, [nil, nil, nil, nil, nil, nil]),
+        (.expired, [nil, nil, nil, nil, nil, nil]),
     ]
 
     @Test func `is changed by a control job as the table says, and by no other`() {

@@ -31,13 +31,22 @@ struct SchemaCorpus: Sendable, CustomTestStringConvertible {
                 bad: ["", ".a", "_a", "-a", "a b", "ä", "a/b", "a\n", "\na", x(129), "é", "a\u{301}"]),
             SchemaCorpus(
                 .control, "action", good: ["approve", "pause", "resume", "cancel"],
-                bad: ["settle", "Pause", "pause\n"]),
+                bad: ["settle", "reroute", "Pause", "pause\n"]),
             SchemaCorpus(
                 .control, "reason", good: ["x", " x", x(500), "ä\u{A0}😀", "\u{3000}"],
                 bad: ["", " ", "   ", x(501), "a\nb", "a\n"] + controls.map { "a\($0)b" }),
             SchemaCorpus(
                 .control, "action", of: SchemaDocument.settle, good: ["settle"],
-                bad: ["approve", "pause", "resume", "cancel", "Settle", "settle\n", ""]),
+                bad: ["approve", "pause", "resume", "cancel", "reroute", "Settle", "settle\n", ""]),
+            SchemaCorpus(
+                .control, "action", of: SchemaDocument.reroute, good: ["reroute"],
+                bad: ["approve", "settle", "Reroute", "reroute\n", ""]),
+            SchemaCorpus(
+                .control, "from", of: SchemaDocument.reroute, good: ["a", "A-1_b", x(64), "0"],
+                bad: ["", "-a", "_a", "a.b", "a b", "a\n", x(65), "ä"]),
+            SchemaCorpus(
+                .control, "to", of: SchemaDocument.reroute, good: ["a", "A-1_b", x(64), "0"],
+                bad: ["", "-a", "a.b", "a\n", x(65), "ä"]),
             SchemaCorpus(
                 .control, "as", of: SchemaDocument.settle, good: ["sent", "resend"],
                 bad: ["", "Sent", "sent\n", "bounced", "queued", "uncertain"]),
@@ -55,7 +64,9 @@ struct SchemaCorpus: Sendable, CustomTestStringConvertible {
             SchemaCorpus(
                 .campaign, "relays/0", good: ["a", "A-1_b", x(64), "0"],
                 bad: ["", "-a", "_a", "a.b", "a b", "a\n", x(65), "ä"]),
-            SchemaCorpus(.campaign, "window/0/days/0", good: ["mon", "tue", "wed", "thu", "fri", "sat"], bad: ["", "Mon"]),
+            SchemaCorpus(
+                .campaign, "window/0/days/0", good: ["mon", "tue", "wed", "thu", "fri", "sat"],
+                bad: ["", "sun", "Mon", "monday", "mon\n"]),
             SchemaCorpus(
                 .campaign, "window/0/from", good: ["00:00", "23:59", "19:07"],
                 bad: ["", "24:00", "9:00", "09:60", "0900", "09:00:00", "09:00\n", "２０:00", "-1:00", "+1:00"]),
@@ -165,6 +176,9 @@ extension SchemaCorpus {
         SchemaException(
             name: "a key that comes twice", kind: .control,
             text: SchemaDocument.control.replacing("\"id\":", with: "\"id\":\"k-1\",\"id\":")),
+        SchemaException(
+            name: "a relay that takes over from itself", kind: .control,
+            text: SchemaDocument.reroute.replacing("default", with: "dead")),
         SchemaException(
             name: "a noncharacter", kind: .control, text: SchemaDocument.control.replacing("Wrong", with: "\\uFFFF")),
         SchemaException(

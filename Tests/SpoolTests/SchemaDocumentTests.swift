@@ -53,6 +53,11 @@ enum SchemaDocument {
          "address":"jan@example.org","reason":"The relay's log does not have it."}
         """
 
+    static let reroute = """
+        {"$schema":"x","kind":"control","id":"k-3","campaign":"spring","action":"reroute","from":"dead","to":"default",
+         "reason":"The machine is gone."}
+        """
+
     /// What takes the place of every value in turn.
     private static let replacements: [JSONValue.Content] = [
         .null, .boolean(true), .number(0), .number(1.5), .string(""), .string(" "), .string("\n"), .string("x"),

@@ -33,7 +33,9 @@ struct SchemaTests {
     func `the decoder accepts what the schema accepts, one change away from a good job`(kind: Job.Kind) throws {
         var goods = [try SchemaDocument.good(kind)]
         if kind == .campaign { goods.append(try SchemaDocument.read(SchemaDocument.shortCampaign)) }
-        if kind == .control { goods.append(try SchemaDocument.read(SchemaDocument.settle)) }
+        if kind == .control {
+            goods += try [SchemaDocument.settle, SchemaDocument.reroute].map(SchemaDocument.read)
+        }
         for good in goods {
             let documents = [good] + SchemaDocument.changes(of: good)
             let verdicts = try SchemaVerdicts(kind, documents.map(SchemaDocument.text))
