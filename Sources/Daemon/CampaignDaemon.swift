@@ -54,7 +54,7 @@ struct CampaignDaemon: Service {
             context: context, executor: surroundings.executor("campaignd.keeper"),
             wakeLanes: { [board] in board.wakeAll() })
         fleet = try await Fleet(
-            context: context, library: library, recovered: recovery.relays, board: board,
+            context: context, library: library, recovered: recovery.relays.union(recovery.domains), board: board,
             connection: surroundings.connection)
         intake = Intake(
             context: context, library: library, keeper: keeper, surroundings: surroundings,

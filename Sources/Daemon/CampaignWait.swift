@@ -14,8 +14,8 @@ struct CampaignWait {
         guard !summary.state.isFinal else { return }
         for relay in summary.waitingRelays where configuration.relays[relay] == nil {
             warnings.append(
-                "the relay “\(relay)” is not configured any more: what waits for it is not sent; give it to another one "
-                    + "by a control job with “reroute”")
+                "the relay “\(relay)” is not configured any more: what waits for it is not sent; give it to another "
+                    + "one by a control job with “reroute”")
             status = "campaign \(summary.job.id) waits for relay \(relay), which is not configured"
         }
         guard summary.state == .running else { return }

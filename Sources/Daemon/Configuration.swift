@@ -28,6 +28,8 @@ package struct Configuration: Sendable, Equatable {
         package var settlesByJournal: Bool
         /// When it may carry anything; nil for at any time.
         package var window: SendingWindow?
+        /// Messages an hour to single domains, in A-labels and lower case.
+        package var domains: [String: Int]
 
         /// Whether its configuration lets it carry mail from this address.
         func carries(_ sender: EmailAddress) -> Bool { senders.isEmpty || senders.contains { $0.matches(sender) } }

@@ -20,4 +20,28 @@ extension ConfigurationChecker {
         guard isListOfDays, let from, let to else { return nil }
         return SendingWindow(days: days, from: from, to: to, timeZone: section.time_zone)
     }
+
+    /// As many as one look at a queue can ask about.
+    private static let domainLimit = 100
+
+    mutating func domains(_ section: ConfigurationDocument.RelaySection, key: String) -> [String: Int] {
+        let written = (section.domains ?? [:]).sorted { $0.key < $1.key }
+        if written.count > Self.domainLimit { refuse(key, "at most \(Self.domainLimit) domains can be limited") }
+        var domains: [String: Int] = [:]
+        for (name, limit) in written {
+            guard let domain = try? AddressText.read("a@" + name).domain else {
+                refuse("\(key).\(name)", "this is no domain such as gmail.com")
+                continue
+            }
+            if domains[domain] != nil { refuse("\(key).\(name)", "\(domain) is limited twice") }
+            let most = max(1, min(section.messages_per_hour, Pacer.domainRates.upperBound))
+            if !(Pacer.domainRates.lowerBound...most).contains(limit.messages_per_hour) {
+                refuse(
+                    "\(key).\(name).messages_per_hour",
+                    "must be 1 ... \(most), which is what the relay itself may send in an hour")
+            }
+            domains[domain] = limit.messages_per_hour
+        }
+        return domains
+    }
 }

@@ -82,7 +82,8 @@ struct ConfigurationChecker {
             idleSeconds: section.idle_timeout ?? 15, idempotencyHeader: idempotencyHeader(section, key: key),
             idempotencySeconds: Int64(section.idempotency_hours ?? 24) * 3600,
             settlesByJournal: settlesByJournal(section, key: key),
-            window: section.window.flatMap { window($0, key: key + ".window") })
+            window: section.window.flatMap { window($0, key: key + ".window") },
+            domains: domains(section, key: key + ".domains"))
     }
 
     private mutating func idempotencyHeader(

@@ -85,6 +85,10 @@ struct ConfigurationDocument: Decodable {
         var time_zone: String
     }
 
+    struct DomainSection: Decodable {
+        var messages_per_hour: Int
+    }
+
     struct RelaySection: Decodable {
         var url: String
         var messages_per_hour: Int
@@ -102,6 +106,7 @@ struct ConfigurationDocument: Decodable {
         var idempotency_hours: Int?
         var settle_by_journal: Bool?
         var window: WindowSection?
+        var domains: [String: DomainSection]?
     }
 
     struct SendingSection: Decodable {

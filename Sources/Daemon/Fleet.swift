@@ -10,6 +10,7 @@ actor Fleet {
     private let library: CampaignLibrary
     private let overall: OverallPace
     private let records = RecordGate()
+    /// The relays, and the domains that they limit, to which something was in flight at the start.
     private let recovered: Set<String>
     private var lanes: [String: (lane: RelayLane, settings: Configuration.Relay, task: Task<Void, Never>)] = [:]
     private let board: LaneBoard
@@ -106,7 +107,7 @@ actor Fleet {
         let connection = try connection(settings)
         let lane = RelayLane(
             name: name, context: context, library: library, keeper: keeper, overall: overall, records: records,
-            connection: connection, pacer: pacer)
+            connection: connection, pacer: pacer, recovered: recovered)
         lanes[name] = (lane, settings, Task { await lane.run() })
         board.replace(by: lanes.values.map(\.lane))
     }
@@ -168,6 +169,7 @@ extension Configuration.Relay {
         copy.idempotencySeconds = idempotencySeconds
         copy.settlesByJournal = settlesByJournal
         copy.window = window
+        copy.domains = domains
         // What a password file holds may have changed without its name.
         return copy == self && passwordFile == nil
     }

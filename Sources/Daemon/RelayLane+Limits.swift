@@ -1,6 +1,7 @@
+import Ledger
 import Mailing
 
-/// When a lane may send at all.
+/// When a lane may send, and to whom.
 extension RelayLane {
     /// Waits for the relay's window, or half a minute of it. Returns false, and does nothing, while it is open.
     func restWhileClosed(_ now: Timestamp) async -> Bool {
@@ -13,5 +14,70 @@ extension RelayLane {
         context.progress.waits(loop, "relay \(name) waits for its window" + (opening.map { " until \($0)" } ?? ""))
         await rest(until: opening, now: now)
         return true
+    }
+
+    /// Takes the limits of single domains into force, as the configuration has them now.
+    ///
+    /// A domain that was not limited before may have got a message as lately as the relay sent any.
+    func bringDomainsUpToDate() async throws(LedgerError) {
+        let limits = settings?.domains ?? [:]
+        guard !knowsDomains || limits != domains.rates else { return }
+        try await context.ledger.forgetSlots(relay: name, exceptOf: Set(limits.keys))
+        let last = try await context.ledger.storedSlot(relay: name)
+        domains.keep(only: Set(limits.keys))
+        for (domain, rate) in limits {
+            guard domains[domain] == nil else {
+                domains.change(domain, messagesPerHour: rate)
+                continue
+            }
+            let slot = SlotClaim.name(relay: name, domain: domain)
+            let own = try await context.ledger.storedSlot(relay: slot)
+            let pacer = Pacer(
+                messagesPerHour: rate, stored: own ?? last,
+                wasInFlight: !knowsDomains && recovered.contains(own == nil ? name : slot),
+                bootID: context.clocks.bootID, now: context.clocks.boot)
+            domains.limit(domain, messagesPerHour: rate, pacer: pacer)
+        }
+        knowsDomains = true
+    }
+
+    /// From when on messages to limited domains may be taken up. One that is free by the relay's next slot is free.
+    func domainLimits(_ now: Timestamp) -> DomainLimits {
+        guard !domains.rates.isEmpty else { return DomainLimits() }
+        let boot = context.clocks.boot
+        let begin = boot.adding(nanoseconds: lead)
+        let next = max(pacer.slot(now: boot), begin)
+        return DomainLimits(
+            free: domains.slots(now: boot).mapValues { slot in
+                guard slot > next else { return now }
+                let milliseconds = (slot.nanoseconds - begin.nanoseconds + 999_999) / 1_000_000
+                return Timestamp(milliseconds: now.milliseconds + milliseconds)
+            })
+    }
+
+    /// The earliest moment for the dot of a message.
+    func slot(of due: DueDelivery) -> BootInstant {
+        let now = context.clocks.boot
+        return max(pacer.slot(now: now), domains[due.address.domain]?.slot(now: now) ?? now)
+    }
+
+    func claims(of due: DueDelivery) -> [SlotClaim] {
+        let domain = due.address.domain
+        let limit = domains[domain].map {
+            SlotClaim(name: SlotClaim.name(relay: name, domain: domain), interval: $0.interval)
+        }
+        return [SlotClaim(name: name, interval: pacer.interval)] + [limit].compactMap { $0 }
+    }
+
+    /// A dot may have been written, or the relay was asked in vain.
+    func tookSlot(_ due: DueDelivery, at moment: BootInstant) {
+        pacer.dotWritten(at: moment)
+        domains[due.address.domain]?.dotWritten(at: moment)
+    }
+
+    /// The record knows of a later dot: of the relay, which never is further away than its interval, or of the domain.
+    func hold(_ due: DueDelivery, until: BootInstant) {
+        pacer.hold(until: min(until, context.clocks.boot.adding(nanoseconds: pacer.interval)))
+        domains[due.address.domain]?.hold(until: until)
     }
 }

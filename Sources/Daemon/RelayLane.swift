@@ -18,7 +18,12 @@ actor RelayLane {
     nonisolated let bell = Bell()
     private nonisolated let isEnding = StopFlag()
 
-    private var pacer: Pacer
+    var pacer: Pacer
+    var domains = DomainPaces()
+    /// Whether it was looked once which domains are limited.
+    var knowsDomains = false
+    /// Where something was in flight at the start, by the names of the slots.
+    let recovered: Set<String>
     private var turns = Turns()
     private var backoff = RelayBackoff()
     private var leaveAloneUntil: BootInstant?
@@ -33,7 +38,7 @@ actor RelayLane {
 
     init(
         name: String, context: DaemonContext, library: CampaignLibrary, keeper: CampaignKeeper, overall: OverallPace,
-        records: RecordGate, connection: any RelayConnection, pacer: Pacer
+        records: RecordGate, connection: any RelayConnection, pacer: Pacer, recovered: Set<String> = []
     ) {
         self.name = name
         self.context = context
@@ -43,6 +48,7 @@ actor RelayLane {
         self.records = records
         self.connection = connection
         self.pacer = pacer
+        self.recovered = recovered
     }
 
     /// Something may be due.
@@ -74,8 +80,9 @@ actor RelayLane {
                 let now = context.clocks.wall
                 // Before a relay is bothered: whether anything can be recorded at all.
                 if context.progress.ledgerTrouble != nil { try await context.ledger.markAlive(now: now) }
+                try await bringDomainsUpToDate()
                 switch try await context.ledger.nextDue(
-                    relay: name, now: now, turns: turns, keyScope: settings?.keyScope)
+                    relay: name, now: now, turns: turns, keyScope: settings?.keyScope, limits: domainLimits(now))
                 {
                 case .nothing(let until):
                     context.meters.due(name, slot: nil)
@@ -158,7 +165,7 @@ actor RelayLane {
     }
 
     /// How long before its slot a message is taken up.
-    private var lead: Int64 { min(2 * preparation + 30_000_000, RelayLane.longestLead) }
+    var lead: Int64 { min(2 * preparation + 30_000_000, RelayLane.longestLead) }
 
     private func attempt(_ due: DueDelivery, _ made: MessageMaker.Made) async throws(LedgerError) {
         let isFresh: Bool
@@ -197,10 +204,10 @@ actor RelayLane {
     private func handOver(
         _ due: DueDelivery, _ made: MessageMaker.Made, turn: OverallTurn?
     ) async throws(LedgerError) {
-        let slot = max(pacer.slot(now: context.clocks.boot), turn?.slot ?? context.clocks.boot)
+        let slot = max(slot(of: due), turn?.slot ?? context.clocks.boot)
         await sleep(until: slot.adding(nanoseconds: -RelayLane.commitLead))
         guard !isEnding.isSet, await records.isOpen else { return await closeConnection() }
-        var claims = [SlotClaim(name: name, interval: pacer.interval)]
+        var claims = claims(of: due)
         if let turn { claims.append(SlotClaim(name: OverallPace.name, interval: turn.interval)) }
         let intent: Intent
         do throws(LedgerError) {
@@ -221,7 +228,7 @@ actor RelayLane {
         }
         guard intent.decision == .handOver else {
             await closeConnection()
-            if case .wait(let until) = intent.decision { pacer.hold(until: until) }
+            if case .wait(let until) = intent.decision { hold(due, until: until) }
             return await noHandOver(due, intent.decision)
         }
         await ledgerIsWell()
@@ -257,7 +264,7 @@ actor RelayLane {
         }
         if ended.writtenAt != nil || outcome == .uncertain {
             let writtenAt = ended.writtenAt ?? context.clocks.boot
-            pacer.dotWritten(at: writtenAt)
+            tookSlot(due, at: writtenAt)
             context.meters.dot(name, at: writtenAt)
         }
         await record(due, outcome, evidence, relays: relays)
@@ -273,7 +280,7 @@ actor RelayLane {
     private func refused(_ due: DueDelivery, phase: SMTPPhase, reply: SMTPReply) async throws(LedgerError) {
         let outcome = Outcome(phase: phase, reply: reply)
         // A refused attempt takes its slot too: a bad list must not hammer the relay.
-        pacer.dotWritten(at: context.clocks.boot)
+        tookSlot(due, at: context.clocks.boot)
         context.meters.tookSlot(name)
         turns.served(due.campaign)
         let detail = "\(phase.rawValue): \(reply)"

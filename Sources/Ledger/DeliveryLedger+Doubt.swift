@@ -108,7 +108,8 @@ extension DeliveryLedger {
         delivery id: Int64, intendedAt: Timestamp? = nil, as settlement: Settlement, by evidence: SettlementEvidence,
         now: Timestamp
     ) throws(LedgerError) -> SettledDoubt? {
-        try write { database in
+        forgetPlaces()
+        return try write { database in
             let row = try Row.fetchOne(
                 database, sql: Self.doubtSQL + " AND d.id = ?1 AND (?2 IS NULL OR d.intent_at = ?2)",
                 arguments: [id, intendedAt?.milliseconds])
@@ -128,7 +129,8 @@ extension DeliveryLedger {
         campaign job: JobID, address: EmailAddress?, as settlement: Settlement, by evidence: SettlementEvidence,
         control: JobID, now: Timestamp
     ) throws(LedgerError) -> Result<[SettledDoubt], SettlementRefusal>? {
-        try write { database in
+        forgetPlaces()
+        return try write { database in
             let isKnown = try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM campaigns WHERE job = ? AND state <> 'planning')",
                 arguments: [job.text])

@@ -29,8 +29,9 @@ extension DeliveryLedger {
     ///
     /// - Parameter keyScope: To whom idempotency keys go, and in which header; nil if the relay knows none. What is in
     ///   doubt there comes after the rest.
+    /// - Parameter limits: The domains that the relay limits; what must wait for its domain holds up nothing else.
     package func nextDue(
-        relay: String, now: Timestamp, turns: Turns, keyScope: String? = nil
+        relay: String, now: Timestamp, turns: Turns, keyScope: String? = nil, limits: DomainLimits = DomainLimits()
     ) throws(LedgerError) -> DueSearch {
         try read { database in
             let rows = try Row.fetchAll(
@@ -55,32 +56,29 @@ extension DeliveryLedger {
                 guard let campaign = campaigns[candidate.campaign], let job = JobID(campaign[1]) else { continue }
                 let isRunning = campaign[3] as String == CampaignState.running.rawValue
                 for isTest in isRunning ? [true, false] : [true] {
-                    let row = try Self.firstQueued(database, candidate.campaign, relay: relay, isTest: isTest)
-                    guard let row else { continue }
-                    var notBefore = Timestamp(milliseconds: row["not_before"])
-                    if !isTest, let opening = closed[candidate.campaign] {
-                        guard let opening else { continue }
-                        notBefore = max(notBefore, opening)
+                    let queue = DeliveryQueue(campaign: candidate.campaign, relay: relay, isTest: isTest)
+                    var head = try self.head(database, of: queue, now: now, limits: limits)
+                    if !isTest, let opening = closed[candidate.campaign] { head = head.held(until: opening) }
+                    if let row = head.row {
+                        let accepted = Timestamp(milliseconds: campaign[4])
+                        return .due(
+                            try Self.due(database, row, campaign: candidate.campaign, job: job, accepted: accepted))
                     }
-                    guard notBefore <= now else {
-                        next = min(next ?? notBefore, notBefore)
-                        continue
-                    }
-                    let accepted = Timestamp(milliseconds: campaign[4])
-                    return .due(try Self.due(database, row, campaign: candidate.campaign, job: job, accepted: accepted))
+                    next = [next, head.next].compactMap { $0 }.min()
                 }
             }
             guard let keyScope else { return .nothing(until: next) }
             return try Self.nextDoubt(
-                database, relay: relay, keyScope: keyScope, now: now, until: next, closed: closed)
+                database, relay: relay, keyScope: keyScope, now: now, until: next, closed: closed,
+                full: limits.full(at: now))
         }
     }
 
     private static func nextDoubt(
         _ database: Database, relay: String, keyScope: String, now: Timestamp, until: Timestamp?,
-        closed: [Int64: Timestamp?]
+        closed: [Int64: Timestamp?], full: [String: Timestamp]
     ) throws -> DueSearch {
-        let openings = closed.values.compactMap { $0 }
+        let openings = closed.values.compactMap { $0 } + full.values
         let until = (openings + [until].compactMap { $0 }).min()
         let row = try Row.fetchOne(
             database.cachedStatement(
@@ -91,9 +89,12 @@ extension DeliveryLedger {
                       AND d.key_scope = ?3
                       AND c.state = 'running' AND c.expires > ?2
                       AND (d.is_test = 1 OR d.campaign NOT IN (SELECT value FROM json_each(?4)))
+                      AND \(domainSQL) NOT IN (SELECT value FROM json_each(?5))
                     ORDER BY d.not_before, d.id LIMIT 1
                     """),
-            arguments: [relay, now.milliseconds, keyScope, "\(closed.keys.sorted())"])
+            arguments: [
+                relay, now.milliseconds, keyScope, "\(closed.keys.sorted())", try json(full.keys.sorted()),
+            ])
         guard let row, let job = JobID(row["job"]) else { return .nothing(until: until) }
         let notBefore = Timestamp(milliseconds: row["not_before"])
         guard notBefore <= now else { return .nothing(until: min(until ?? notBefore, notBefore)) }
@@ -101,19 +102,6 @@ extension DeliveryLedger {
             database, row, campaign: row["campaign"], job: job, accepted: Timestamp(milliseconds: row["accepted_at"]))
         due.isInDoubt = true
         return .due(due)
-    }
-
-    private static func firstQueued(
-        _ database: Database, _ campaign: Int64, relay: String, isTest: Bool
-    ) throws -> Row? {
-        try Row.fetchOne(
-            database.cachedStatement(
-                sql: """
-                    SELECT id, is_test, address, address_key, contact, fields, attempts, not_before FROM deliveries
-                    WHERE campaign = ? AND relay = ? AND is_test = ? AND state = 'queued'
-                    ORDER BY not_before, id LIMIT 1
-                    """),
-            arguments: [campaign, relay, isTest])
     }
 
     private static func due(

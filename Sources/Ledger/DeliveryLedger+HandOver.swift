@@ -4,7 +4,7 @@ package import Mailing
 
 /// A relay's claim to a moment for its dot.
 package struct SlotClaim: Sendable, Equatable {
-    /// Under which the slot is kept: the relay, or "" for the limit over all of them.
+    /// Under which the slot is kept: the relay, one of its domains, or "" for the limit over all relays.
     package var name: String
     /// Nanoseconds that must lie between two dots.
     package var interval: Int64
@@ -13,6 +13,9 @@ package struct SlotClaim: Sendable, Equatable {
         self.name = name
         self.interval = interval
     }
+
+    /// Under which the slot of a domain is kept that a relay limits; no relay has such a name.
+    package static func name(relay: String, domain: String) -> String { "\(relay)/\(domain)" }
 }
 
 /// What instant 2 is to record if it decides for the dot.
@@ -64,7 +67,7 @@ extension DeliveryLedger {
         try read { try self.slot($0, relay: relay) }
     }
 
-    private func slot(_ database: Database, relay: String) throws -> Pacer.StoredSlot? {
+    func slot(_ database: Database, relay: String) throws -> Pacer.StoredSlot? {
         let row = try Row.fetchOne(
             database.cachedStatement(sql: "SELECT boot_id, at FROM slots WHERE relay = ?"), arguments: [relay])
         return rules.remembered(

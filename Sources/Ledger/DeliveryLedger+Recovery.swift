@@ -63,6 +63,8 @@ package struct Recovery: Sendable, Equatable {
     package var uncertain = 0
     /// The relays on which they were.
     package var relays: Set<String> = []
+    /// The limited domains to which they were, by the names of their slots.
+    package var domains: Set<String> = []
     package var hold: Hold?
     /// How many campaigns were paused for it.
     package var paused = 0
@@ -110,6 +112,9 @@ extension DeliveryLedger {
         recovery.uncertain = inFlight.count
         recovery.relays = Set(inFlight.map { $0["relay"] })
         for row in inFlight {
+            let domain = EmailAddress(stored: row["address_key"], key: row["address_key"]).domain
+            let slot = SlotClaim.name(relay: row["relay"], domain: domain)
+            if try self.slot(database, relay: slot) != nil { recovery.domains.insert(slot) }
             var delivery = try Self.delivery(row)
             rules.recover(&delivery)
             try database.execute(

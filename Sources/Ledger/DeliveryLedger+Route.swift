@@ -29,14 +29,15 @@ package enum RerouteRefusal: Error, Sendable, Equatable, CustomStringConvertible
 }
 
 extension DeliveryLedger {
-    /// Gives what a campaign has queued for one relay to another one, test mails included, and ends the control job. Nil
-    /// if there is no such campaign.
+    /// Gives what a campaign has queued for one relay to another one, test mails included, and ends the control job.
+    /// Nil if there is no such campaign.
     ///
     /// What was handed over stays: whether it is in doubt is a question to the relay that got it.
     package func reroute(
         campaign job: JobID, _ route: ControlJob.Route, by control: JobID
     ) throws(LedgerError) -> Result<Rerouted, RerouteRefusal>? {
-        try write { database in
+        forgetPlaces()
+        return try write { database in
             let row = try Row.fetchOne(
                 database, sql: "SELECT number, state, relays FROM campaigns WHERE job = ? AND state <> 'planning'",
                 arguments: [job.text])

@@ -15,6 +15,8 @@ package actor DeliveryLedger {
     nonisolated let rules: HandOverRules
     private nonisolated let zoneRule: @Sendable (String) -> TimeZoneRule?
     nonisolated let place: LedgerPlace
+    /// Up to where queues hold only what goes to limited domains.
+    var places: [DeliveryQueue: DeliveryQueue.Place] = [:]
     /// Whether another program keeps the ledger locked.
     private var isLocked = false
 

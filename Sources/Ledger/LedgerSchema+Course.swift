@@ -16,4 +16,11 @@ extension LedgerSchema {
             ON CONFLICT DO UPDATE SET count = count + 1;
         END;
         """
+
+    /// Finds what waits for one domain without looking at what waits for others.
+    static let domains = """
+        CREATE INDEX due_by_domain ON deliveries
+          (campaign, relay, is_test, substr(address_key, instr(address_key, '@') + 1), not_before)
+          WHERE state = 'queued';
+        """
 }

@@ -5,6 +5,8 @@
 package struct Pacer: Hashable, Sendable {
     /// The rates that may be configured.
     package static let rates = 100...3000
+    /// Those that may be configured for one domain.
+    package static let domainRates = 1...3000
 
     /// Nanoseconds from one dot to the next.
     package private(set) var interval: Int64
@@ -31,7 +33,7 @@ package struct Pacer: Hashable, Sendable {
     package init(
         messagesPerHour: Int, stored: StoredSlot?, wasInFlight: Bool, bootID: BootID, now: BootInstant
     ) {
-        precondition(Pacer.rates.contains(messagesPerHour), "a rate is 100 ... 3000 messages an hour")
+        precondition(Pacer.domainRates.contains(messagesPerHour), "a rate is 1 ... 3000 messages an hour")
         interval = Pacer.interval(messagesPerHour: messagesPerHour)
         let latest = now.adding(nanoseconds: interval)
         guard let stored else {
@@ -62,7 +64,7 @@ package struct Pacer: Hashable, Sendable {
 
     /// A reload changed the rate: the gap since the last dot becomes the new interval.
     package mutating func change(messagesPerHour: Int) {
-        precondition(Pacer.rates.contains(messagesPerHour), "a rate is 100 ... 3000 messages an hour")
+        precondition(Pacer.domainRates.contains(messagesPerHour), "a rate is 1 ... 3000 messages an hour")
         let changed = Pacer.interval(messagesPerHour: messagesPerHour)
         nextSlot = nextSlot.adding(nanoseconds: changed - interval)
         interval = changed

@@ -169,8 +169,8 @@ struct CampaignKeeperTests {
         await fixture.writeReceipts()
         #expect(
             try receipt().warnings == [
-                "the relay “default” is not configured any more: what waits for it is not sent; give it to another one "
-                    + "by a control job with “reroute”"
+                "the relay “default” is not configured any more: what waits for it is not sent; give it to another "
+                    + "one by a control job with “reroute”"
             ])
     }
 

@@ -69,7 +69,7 @@ struct SendingHoursTests {
         lane.end()
         await task.value
         #expect(fixture.auditor.dots.count == 3)
-        #expect(fixture.context.progress.waits == [:])
+        #expect(fixture.context.progress.waits["relay default"] == nil)
     }
 
     @Test func `a closed lane sleeps`() async throws {

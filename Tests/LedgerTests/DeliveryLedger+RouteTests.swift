@@ -131,7 +131,7 @@ import Testing
     @Test(arguments: ["inFlight", "uncertain", "sent"])
     func `the schema lets nothing change its relay that was handed over`(state: String) async throws {
         let ledger = try await ledger()
-        let delivery = try await ledger.delivery("a@example.org")
+        let delivery = try ledger.delivery("a@example.org")
         #expect(try await ledger.intend(delivery, relays: ["dead"]) == .handOver)
         if state != "inFlight" { try await ledger.conclude(delivery, state == "sent" ? .sent : .uncertain) }
         let refusal = try ledger.refusal("UPDATE deliveries SET relay = 'default' WHERE id = \(delivery)")

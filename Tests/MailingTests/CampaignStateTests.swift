@@ -5,7 +5,8 @@ import Testing
 @Suite struct `The state of a campaign` {
     static let now = seconds(1000)
 
-    /// Row: state. Columns: approve, pause, resume, cancel, settle, reroute. What the state becomes; nil where it is refused.
+    /// Row: state. Columns: approve, pause, resume, cancel, settle, reroute. What the state becomes; nil where it is
+    /// refused.
     /// To settle and to reroute changes deliveries, and of the campaign only what `reopened` says.
     static let table: [(CampaignState, [CampaignState?])] = [
         (.planning, [nil, nil, nil, nil, nil, nil]),

@@ -200,9 +200,10 @@ private struct MachineRun {
         }
     }
 
-    @Test func `lies between 100 and 3000 an hour, or the program is wrong`() async {
+    @Test func `lies between 100 and 3000 an hour, for a domain from 1 on, or the program is wrong`() async {
         #expect(Pacer.rates == 100...3000)
-        await #expect(processExitsWith: .failure) { _ = pacer(99) }
+        #expect(Pacer.domainRates == 1...3000)
+        await #expect(processExitsWith: .failure) { _ = pacer(0) }
         await #expect(processExitsWith: .failure) { _ = pacer(3001) }
         await #expect(processExitsWith: .failure) {
             var changed = pacer(100)

@@ -4,9 +4,10 @@ import Testing
 
 /// A crash at every step that can be seen on the disk or at the relay.
 struct CrashSweepTests {
-    @Test(arguments: ["mixed", "eventful"])
+    @Test(arguments: ["mixed", "eventful", "moved"])
     func `a crash at any step neither sends a message twice nor loses one`(name: String) async throws {
-        let scenario = try Scenario(name == "mixed" ? Scenarios.mixed : Scenarios.eventful)
+        let texts = ["mixed": Scenarios.mixed, "eventful": Scenarios.eventful, "moved": Scenarios.moved]
+        let scenario = try Scenario(try #require(texts[name]))
         let quiet = await Trials.play(Trials.Trial(scenario: scenario, fate: World.Fate(), label: "no crash"))
         try #require(quiet.isGood, "\(quiet.failures)")
         let steps = try #require(quiet.steps.first)

@@ -65,7 +65,8 @@ struct Judge {
             let rates = scenario.events.compactMap { event -> Int? in
                 if case .rate(relay.name, let rate) = event.action { rate } else { nil }
             }
-            let interval = 3_600_000_000_000 / Int64((rates + [relay.rate]).max() ?? relay.rate)
+            let rate = min((rates + [relay.rate]).max() ?? relay.rate, relay.limit ?? .max)
+            let interval = 3_600_000_000_000 / Int64(rate)
             let times = record.dots.filter { $0.relay == relay.name }.map(\.at)
             for (first, second) in zip(times, times.dropFirst()) where second - first < interval {
                 verdict.unexplained.append(

@@ -18,6 +18,8 @@ struct RandomScenario {
         random.drawCampaigns()
         random.drawEvents()
         let fate = random.drawFate(seed)
+        random.drawLimits()
+        random.drawRoutes()
         random.scenario.events.sort { $0.seconds < $1.seconds }
         return (random.scenario, fate)
     }
@@ -91,6 +93,22 @@ struct RandomScenario {
                 let settlement = chance(50) ? "sent" : "resend"
                 add(at + 40, .control("settle", campaign, settlement: settlement, name: nil))
             }
+        }
+    }
+
+    /// Limits of the domain of all people, below every rate that a relay may come to have.
+    private mutating func drawLimits() {
+        for index in scenario.relays.indices where chance(20) {
+            scenario.relays[index].limit = one(of: [300, 240], or: 300)
+        }
+    }
+
+    private mutating func drawRoutes() {
+        guard scenario.relays.count > 1, chance(40) else { return }
+        for _ in 1...number(1...2) {
+            let names = scenario.relays.map(\.name).shuffled(using: &generator)
+            let at = Double(number(0...15_000)) / 1000
+            add(at, .reroute(one(of: campaigns, or: "campaign1"), from: names[0], to: names[1]))
         }
     }
 

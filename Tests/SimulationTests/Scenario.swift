@@ -5,6 +5,7 @@ import TestSupport
 /// What happens in a simulated world, one line an event. A line is
 ///
 ///     relay NAME RATE [keys]            a relay with its messages an hour; `keys`: it knows idempotency keys
+///     limit RELAY RATE                  the messages an hour that it sends to the domain of all people
 ///     setting LINE                      a line of the configuration's [sending]
 ///     person NAME accepted|refused|notAsked
 ///     answer NAME WORD …                what becomes of the attempts for a person, at every relay
@@ -13,6 +14,7 @@ import TestSupport
 ///     [SECONDS] withdraw NAME
 ///     [SECONDS] pause|resume|approve|cancel ID
 ///     [SECONDS] settle ID sent|resend [NAME]
+///     [SECONDS] reroute ID FROM TO      gives what waits for one relay to another one
 ///     [SECONDS] rate RELAY RATE         changes the configuration and reloads it
 ///     [SECONDS] wall SECONDS            steps the wall clock
 ///     [SECONDS] stop|kill|reboot [SECONDS]   ends the daemon, which starts again after so long
@@ -25,6 +27,7 @@ struct Scenario: Sendable {
         case again(String, as: String)
         case withdraw(String)
         case control(String, String, settlement: String?, name: String?)
+        case reroute(String, from: String, to: String)
         case rate(String, Int)
         case wall(Int64)
         case end(End, seconds: Double)
@@ -39,6 +42,8 @@ struct Scenario: Sendable {
         var name: String
         var rate: Int
         var knowsKeys: Bool
+        /// Messages an hour to the domain of all people; nil for as many as to any.
+        var limit: Int?
     }
 
     struct Event: Hashable, Sendable {
@@ -53,7 +58,10 @@ struct Scenario: Sendable {
     var events: [Event] = []
 
     /// The address of a person.
-    static func address(_ name: String) -> String { "\(name)@readers.example" }
+    static func address(_ name: String) -> String { "\(name)@\(domain)" }
+
+    /// The domain of all people.
+    static let domain = "readers.example"
 
     /// The people of a campaign by its id.
     var campaigns: [String: [String]] {
@@ -89,6 +97,11 @@ struct Scenario: Sendable {
         case ("relay", 3...4):
             guard let rate = Int(words[2]) else { throw TestSupportError("“\(words[2])” is no rate") }
             relays.append(Relay(name: words[1], rate: rate, knowsKeys: words.last == "keys"))
+        case ("limit", 3):
+            guard let rate = Int(words[2]), let index = relays.firstIndex(where: { $0.name == words[1] }) else {
+                throw TestSupportError("“\(words[1])” is no relay or “\(words[2])” no rate")
+            }
+            relays[index].limit = rate
         case ("setting", 2...):
             settings.append(words.dropFirst().joined(separator: " "))
         case ("person", 3):
@@ -110,6 +123,7 @@ struct Scenario: Sendable {
             return .control(words[0], words[1], settlement: nil, name: nil)
         case ("settle", 3...4):
             return .control("settle", words[1], settlement: words[2], name: words.count == 4 ? words[3] : nil)
+        case ("reroute", 4): return .reroute(words[1], from: words[2], to: words[3])
         case ("rate", 3): if let number { return .rate(words[1], Int(number)) }
         case ("wall", 2): if let number { return .wall(Int64(number)) }
         case ("stop", 1...2): return .end(.stop, seconds: number ?? 1)

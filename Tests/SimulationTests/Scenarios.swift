@@ -57,4 +57,23 @@ enum Scenarios {
         20 reboot 40
         70 again news again
         """
+
+    /// A relay that dies, one that takes over what waited for it, and a domain that may get less than others.
+    static let moved = """
+        relay dead 3000
+        relay slow 3000
+        limit slow 600
+        setting pause_after_uncertain = 0
+        person anna accepted
+        person bert accepted
+        person carl accepted
+        person dora accepted
+        person emil accepted
+        person fred accepted
+        answer carl taken
+        answer dora lost accept
+        campaign news anna bert carl dora emil fred
+        1.3 reroute news dead slow
+        3 kill 2
+        """
 }

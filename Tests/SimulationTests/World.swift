@@ -205,6 +205,11 @@ final class World {
             try drop(id, JobText.consent(id, [JobText.ConsentEvent(address, "withdrawn")]))
         case .control(let action, let campaign, let settlement, let name):
             try control(action, campaign, settlement, name)
+        case .reroute(let campaign, let from, let to):
+            let id = newID("reroute")
+            observer.controls("reroute", campaign: campaign, job: id, settlement: nil, at: moment.true)
+            let extra: [String: JSONValue] = ["from": .string(from), "to": .string(to)]
+            try drop(id, JobText.control(id, "reroute", campaign: campaign, extra: extra))
         case .rate(let relay, let rate):
             rates[relay] = rate
             try writeConfiguration()
@@ -274,10 +279,15 @@ final class World {
 
     private func writeConfiguration() throws {
         let tables = scenario.relays.map { relay in
-            TestConfiguration.Relay(
+            var lines = relay.knowsKeys ? ["idempotency_header = \"X-Key\""] : []
+            if let limit = relay.limit {
+                lines += [
+                    "[relays.\(relay.name).domains.\"\(Scenario.domain)\"]", "messages_per_hour = \(limit)",
+                ]
+            }
+            return TestConfiguration.Relay(
                 name: relay.name, url: "smtp://\(relay.name).example:25",
-                messagesPerHour: rates[relay.name] ?? relay.rate,
-                lines: relay.knowsKeys ? ["idempotency_header = \"X-Key\""] : [])
+                messagesPerHour: rates[relay.name] ?? relay.rate, lines: lines)
         }
         let sending = scenario.settings.isEmpty ? [] : ["[sending]"] + scenario.settings
         let text = TestConfiguration(relays: tables, lines: sending).toml(spool: "spool", ledger: "ledger.sqlite")
