@@ -96,7 +96,7 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "Daemon", "Ledger", "Mailing", "Spool",
+                "Commands", "Daemon", "Ledger", "Mailing", "Spool", "Systemd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         tests(

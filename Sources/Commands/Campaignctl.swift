@@ -11,7 +11,16 @@ package struct Campaignctl: AsyncParsableCommand {
             permitted, 78 a configuration that cannot be used.
             """,
         version: "campaignctl \(ProgramVersion.current)",
-        subcommands: [])
+        subcommands: [
+            ConsentCommand.self,
+            ListCommand.self,
+            StatusCommand.self,
+            WatchCommand.self,
+            UncertainCommand.self,
+            RelayCommand.self,
+            LedgerCommand.self,
+            DoctorCommand.self,
+        ])
 
     package init() {}
 

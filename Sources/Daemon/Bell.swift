@@ -1,8 +1,8 @@
-import Mailing
+package import Mailing
 import Synchronization
 
 /// Wakes one waiting task. Rings while nobody waits are kept as one.
-final class Bell: Sendable {
+package final class Bell: Sendable {
     private struct State {
         var isRung = false
         var waiter: CheckedContinuation<Void, Never>?
@@ -10,7 +10,10 @@ final class Bell: Sendable {
 
     private let state = Mutex(State())
 
-    func ring() {
+    package init() {}
+
+    /// Ends the wait that is under way, or the next one.
+    package func ring() {
         let waiter = state.withLock { state in
             guard let waiter = state.waiter else {
                 state.isRung = true
@@ -46,7 +49,7 @@ final class Bell: Sendable {
     }
 
     /// Returns at the next ring, when the clock reaches the deadline, or when the task is cancelled.
-    func wait(until deadline: BootInstant?, clocks: any Clocks) async {
+    package func wait(until deadline: BootInstant?, clocks: any Clocks) async {
         guard let deadline else { return await wait() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.wait() }

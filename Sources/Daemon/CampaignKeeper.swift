@@ -243,28 +243,9 @@ actor CampaignKeeper {
     }
 
     func receipt(_ summary: CampaignSummary) -> Receipt {
-        let isOver = summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
-        var receipt = Receipt(
-            job: summary.job.id.text, kind: Job.Kind.campaign.rawValue, state: state(summary, isOver: isOver))
-        receipt.acceptedAt = summary.job.acceptedAt
-        receipt.sha256 = summary.job.sha256
-        receipt.repeats = summary.job.repeats
-        receipt.warnings = summary.job.warnings
-        receipt.warnings += wait(summary).warnings
+        var receipt = context.settings.current.receipt(of: summary, now: context.clocks.wall)
         if let trouble = context.progress.ledgerTrouble, summary.counts.queued + summary.counts.inFlight > 0 {
             receipt.warnings.append(CampaignKeeper.warning(trouble))
-        }
-        receipt.counts = summary.counts
-        receipt.withheld = summary.withheld
-        receipt.consent = summary.consent
-        receipt.firstSentAt = summary.firstSentAt
-        receipt.lastSentAt = summary.lastSentAt
-        let isWaiting = summary.state == .paused || summary.state == .held
-        receipt.pausedBecause = isWaiting ? summary.because : nil
-        if summary.state == .running || summary.state == .scheduled, summary.counts.queued > 0 {
-            let begin = max(summary.sendAfter ?? .init(milliseconds: 0), context.clocks.wall)
-            receipt.estimatedFinish = estimate(
-                queued: summary.counts.queued, relays: summary.waitingRelays, windows: summary.windows, from: begin)
         }
         return receipt
     }
@@ -273,35 +254,10 @@ actor CampaignKeeper {
         CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
     }
 
-    /// A state that ends a campaign shows only when nothing is open any more.
-    private func state(_ summary: CampaignSummary, isOver: Bool) -> Receipt.State {
-        switch summary.state {
-        case .planning: .planned
-        case .held: .held
-        case .scheduled: .scheduled
-        case .running: .running
-        case .paused: .paused
-        case .finished: isOver ? .finished : .running
-        case .cancelled: isOver ? .cancelled : .running
-        case .expired: isOver ? .expired : .running
-        }
-    }
-
-    /// When the queued messages will have left if these relays carried nothing else; to the full minute, so that the
-    /// receipt does not change all the time. Nil if windows leave no time for it.
     nonisolated func estimate(
         queued: Int, relays: [String], windows: [SendingWindow] = [], from begin: Timestamp
     ) -> Timestamp? {
-        let configuration = context.settings.current
-        let rate = relays.reduce(0) { $0 + (configuration.relays[$1]?.messagesPerHour ?? 0) }
-        let limited = min(max(rate, 1), configuration.messagesPerHour ?? .max)
-        let work = Int64(queued) * 3_600_000 / Int64(limited)
-        var end = begin
-        for relay in relays.compactMap({ configuration.relays[$0] }) {
-            guard let finish = [SendingHours(windows), relay.hours].finish(of: work, from: begin) else { return nil }
-            end = max(end, finish)
-        }
-        return Timestamp(milliseconds: (end.milliseconds / 60_000 + 1) * 60_000)
+        context.settings.current.estimatedFinish(queued: queued, relays: relays, windows: windows, from: begin)
     }
 
     private func writeRecipients(_ summary: CampaignSummary, to name: ReceiptName) async throws {

@@ -6,6 +6,8 @@ package import Mailing
 package struct CampaignSummary: Sendable, Equatable {
     package var number: Int64
     package var job: JobRecord
+    package var basis: Campaign.Basis
+    package var purpose: String
     package var state: CampaignState
     package var because: String?
     package var sendAfter: Timestamp?
@@ -158,25 +160,27 @@ extension DeliveryLedger {
     }
 
     package func summary(campaign number: Int64) throws(LedgerError) -> CampaignSummary? {
-        try read { database in
-            let row = try Row.fetchOne(database, sql: "SELECT * FROM campaigns WHERE number = ?", arguments: [number])
-            guard let row else { return nil }
-            let job = try Row.fetchOne(
-                database, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [row["job"] as String])
-            guard let job, let state = CampaignState(rawValue: row["state"]) else {
-                throw LedgerError.storage(reason: "the row of campaign \(number) is not readable")
-            }
-            var summary = CampaignSummary(
-                number: number, job: try Self.jobRecord(job), state: state, because: row["because"],
-                sendAfter: (row["send_after"] as Int64?).map(Timestamp.init(milliseconds:)),
-                expires: Timestamp(milliseconds: row["expires"]),
-                relays: (row["relays"] as String).split(separator: " ").map(String.init),
-                windows: try Self.windows(row["windows"]), counts: Receipt.Counts(),
-                withheld: [:], consent: [:], firstSentAt: nil, lastSentAt: nil, isReported: row["reported"])
-            try Self.count(database, into: &summary)
-            summary.waitingRelays = try Self.waitingRelays(database, campaign: number, of: summary.relays)
-            return summary
-        }
+        try read { try Self.summary($0, campaign: number) }
+    }
+
+    static func summary(_ database: Database, campaign number: Int64) throws -> CampaignSummary? {
+        let row = try Row.fetchOne(database, sql: "SELECT * FROM campaigns WHERE number = ?", arguments: [number])
+        guard let row else { return nil }
+        let job = try Row.fetchOne(
+            database, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [row["job"] as String])
+        guard let job, let state = CampaignState(rawValue: row["state"]),
+            let basis = Campaign.Basis(rawValue: row["basis"])
+        else { throw LedgerError.storage(reason: "the row of campaign \(number) is not readable") }
+        var summary = CampaignSummary(
+            number: number, job: try jobRecord(job), basis: basis, purpose: row["purpose"], state: state,
+            because: row["because"], sendAfter: (row["send_after"] as Int64?).map(Timestamp.init(milliseconds:)),
+            expires: Timestamp(milliseconds: row["expires"]),
+            relays: (row["relays"] as String).split(separator: " ").map(String.init),
+            windows: try windows(row["windows"]), counts: Receipt.Counts(), withheld: [:], consent: [:],
+            firstSentAt: nil, lastSentAt: nil, isReported: row["reported"])
+        try count(database, into: &summary)
+        summary.waitingRelays = try waitingRelays(database, campaign: number, of: summary.relays)
+        return summary
     }
 
     /// Notes that the final receipt of a campaign stands. Returns false, and does nothing, if the campaign is not any

@@ -161,10 +161,12 @@ extension DeliveryLedger {
     /// Why new campaigns are held: the ledger was restored from an older copy, or comes from another machine, and no
     /// person has said since that sending may go on.
     package func holdOnNew() throws(LedgerError) -> Recovery.Hold? {
-        try read { database in
-            let mark = try Int.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'restored'")
-            return mark.map { $0 == Self.otherMachineMark ? .otherMachine : .restored }
-        }
+        try read { try Self.holdOnNew($0) }
+    }
+
+    static func holdOnNew(_ database: Database) throws -> Recovery.Hold? {
+        let mark = try Int.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'restored'")
+        return mark.map { $0 == otherMachineMark ? .otherMachine : .restored }
     }
 
     /// Whether jobs may have been accepted of which the ledger knows nothing, because it once was an older copy.

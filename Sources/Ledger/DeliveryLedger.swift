@@ -84,7 +84,7 @@ package actor DeliveryLedger {
         }
     }
 
-    private static var configuration: Configuration {
+    static var configuration: Configuration {
         var configuration = Configuration()
         configuration.label = "campaignd.ledger"
         // Any other class makes Dispatch ask for a thread priority, which a hardened service is refused.
@@ -175,7 +175,7 @@ package actor DeliveryLedger {
         guard known == key.checkValue else { throw LedgerError.wrongKey(path: path) }
     }
 
-    private static func whyUnusable(_ error: any Error, path: String) -> LedgerError {
+    static func whyUnusable(_ error: any Error, path: String) -> LedgerError {
         switch error {
         case let error as DatabaseError where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT:
             .damaged(

@@ -4,6 +4,12 @@ import GRDB
 package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Made by a newer campaignd. Exit status 78.
     case newerVersion(path: String, found: Int, known: Int)
+    /// Made by an older campaignd, and only to be looked at, which does not bring it up to date.
+    case olderVersion(path: String, found: Int, known: Int)
+    /// Nobody has made one yet, as far as is to be seen.
+    case absent(path: String)
+    /// This user may not read it, or not what SQLite keeps beside it.
+    case unreadable(path: String)
     /// Not a ledger at all. Exit status 78.
     case foreignFile(path: String)
     /// Not readable as what it was. It is left as it is. Exit status 78.
@@ -29,6 +35,13 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case .newerVersion(let path, let found, let known):
             "the ledger \(path) has version \(found), and this campaignd knows version \(known) at most: "
                 + "install the newer campaignd again"
+        case .olderVersion(let path, let found, let known):
+            "the ledger \(path) has version \(found), and this program looks at version \(known): start campaignd of "
+                + "the same release once, it brings the ledger up to date"
+        case .absent(let path):
+            "there is no ledger \(path) yet: campaignd makes it when it is first started"
+        case .unreadable(let path):
+            "the ledger \(path), with its -wal and -shm, may not be read by this user: run this as root or as campaignd"
         case .foreignFile(let path):
             "\(path) is an SQLite file of another program: let [ledger] path name another file"
         case .damaged(let path, let reason):
@@ -59,7 +72,7 @@ package enum LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isConfiguration: Bool {
         switch self {
         case .newerVersion, .foreignFile, .damaged, .missing, .wrongKey: true
-        case .locked, .file, .storage, .notTakenBack, .conflict: false
+        case .olderVersion, .absent, .unreadable, .locked, .file, .storage, .notTakenBack, .conflict: false
         }
     }
 

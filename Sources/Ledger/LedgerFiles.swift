@@ -1,0 +1,53 @@
+import Foundation
+
+/// A file of the ledger as it lies in its directory.
+package struct LedgerFile: Sendable, Equatable {
+    package var path: String
+    package var owner: UInt32
+    package var group: UInt32
+    /// The permission bits.
+    package var mode: UInt32
+}
+
+/// What belongs to a ledger besides its tables.
+package enum LedgerFiles {
+    /// The directory first, then those files of the ledger that are there; nil for what may not be looked at.
+    package static func look(path: String) -> [LedgerFile]? {
+        let directory = (path as NSString).deletingLastPathComponent
+        var files: [LedgerFile] = []
+        for file in [directory] + ["", "-wal", "-shm", ".key", ".lock", ".intents"].map({ path + $0 }) {
+            var status = stat()
+            guard lstat(file, &status) == 0 else {
+                if errno == ENOENT { continue }
+                return nil
+            }
+            files.append(
+                LedgerFile(path: file, owner: status.st_uid, group: status.st_gid, mode: status.st_mode & 0o7777))
+        }
+        return files
+    }
+
+    /// The process that works on the ledger; nil if none does, as far as may be seen. 0 for one that cannot be named.
+    ///
+    /// Read from /proc/locks: asking for the lock would keep a daemon that just starts away from it.
+    package static func holder(path: String) -> Int32? {
+        var status = stat()
+        guard stat(path + ".lock", &status) == 0 else { return nil }
+        // While locks come and go a reading may pass one over.
+        for _ in 0..<3 {
+            guard let locks = try? String(contentsOfFile: "/proc/locks", encoding: .utf8) else { return nil }
+            if let holder = holder(of: UInt64(status.st_ino), in: locks) { return holder }
+        }
+        return nil
+    }
+
+    private static func holder(of inode: UInt64, in locks: String) -> Int32? {
+        for line in locks.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count > 5, words[1] == "FLOCK", words[3] == "WRITE" else { continue }
+            guard words[5].split(separator: ":").last.flatMap({ UInt64($0) }) == inode else { continue }
+            return Int32(words[4]) ?? 0
+        }
+        return nil
+    }
+}
