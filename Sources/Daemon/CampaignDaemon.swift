@@ -141,6 +141,7 @@ struct CampaignDaemon: Service {
             group.addTask { await rewriteReceipts() }
             group.addTask { await inbound.run() }
             group.addTask { await settler?.run() }
+            group.addTask { [context] in await ConsentWatch(context: context).run() }
             group.addTask { await keeper.run() }
             group.addTask { await metrics.run() }
             let reloads = Task { await watch(reloads) }
@@ -269,7 +270,17 @@ struct CampaignDaemon: Service {
 
     private func showStatus() async {
         var last = ""
+        var storage = StorageWatch(
+            places: [
+                .init(
+                    name: "spool", path: context.spool.path,
+                    freeBytes: { [context] in try context.spool.freeBytes() }),
+                .init(
+                    name: "ledger", path: started.ledgerPath,
+                    freeBytes: { [context] in try context.ledger.sizes().free }),
+            ], journal: context.journal, progress: context.progress)
         while !Task.isCancelled {
+            storage.look()
             let line = await statusLine()
             let isNews = line != last
             if isNews { notify { () throws(NotificationError) in try notifier.status(line) } }
@@ -304,6 +315,7 @@ struct CampaignDaemon: Service {
             if let (_, what) = waits.first { line += "; \(what)" }
             let troubles = context.progress.troubles.sorted { $0.key < $1.key }
             if let (relay, why) = troubles.first { line += "; relay \(relay): \(why)" }
+            for (_, why) in context.progress.warnings.sorted(by: { $0.key < $1.key }) { line += "; \(why)" }
             return line
         } catch {
             return "The ledger cannot be read: \(error)"

@@ -33,7 +33,28 @@ extension ConfigurationChecker {
             purposes: purposes(section.purposes ?? [], key: key + ".purposes"),
             relays: known(section.relays ?? [], relays: relays, key: key + ".relays"),
             controls: words([section.controls ?? "none"], of: Submitters.Controls.allCases, key: key + ".controls")
-                .first ?? .none)
+                .first ?? .none,
+            quota: quota(section, key: key))
+    }
+
+    private mutating func quota(_ section: SubmittersSection, key: String) -> Submitters.Quota {
+        var quota = Submitters.Quota()
+        if let jobs = bounded(section.pending_jobs, 1...1_000_000, key: key + ".pending_jobs") {
+            quota.pendingJobs = jobs
+        }
+        if let bytes = bounded(section.pending_bytes, 1...(1 << 50), key: key + ".pending_bytes") {
+            quota.pendingBytes = Int64(bytes)
+        }
+        if let recipients = bounded(section.recipients, 1...Expander.recipientLimit, key: key + ".recipients") {
+            quota.recipients = recipients
+        }
+        return quota
+    }
+
+    private mutating func bounded(_ number: Int?, _ bounds: ClosedRange<Int>, key: String) -> Int? {
+        guard let number, !bounds.contains(number) else { return number }
+        refuse(key, "must be \(bounds.lowerBound) ... \(bounds.upperBound)")
+        return nil
     }
 
     /// Users or groups by name or number; a number need not be known to the system.
@@ -63,7 +84,7 @@ extension ConfigurationChecker {
     private mutating func kinds(_ written: [String]?, key: String) -> Set<Job.Kind> {
         let written = written ?? ["contacts", "campaign"]
         if written.contains(Job.Kind.control.rawValue) {
-            refuse(key, "“control” is permitted by controls = \"all\"")
+            refuse(key, "“control” is permitted by controls = \"own\" or \"all\"")
         }
         return words(written.filter { $0 != Job.Kind.control.rawValue }, of: Submitters.grantedKinds, key: key)
     }

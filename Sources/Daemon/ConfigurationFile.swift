@@ -135,6 +135,9 @@ struct ConfigurationDocument: Decodable {
         var purposes: [String]?
         var relays: [String]?
         var controls: String?
+        var pending_jobs: Int?
+        var pending_bytes: Int?
+        var recipients: Int?
     }
 
     struct PresetsSection: Decodable {

@@ -70,6 +70,8 @@ final class Progress: Sendable {
         var hindrances: [String: String] = [:]
         /// What waits for its window, by campaign or relay.
         var waits: [String: String] = [:]
+        /// What somebody should know of though everything goes on, by what it is about.
+        var warnings: [String: String] = [:]
         /// Why nothing is sent at present: the ledger cannot be used.
         var ledgerTrouble: String?
     }
@@ -119,6 +121,13 @@ final class Progress: Sendable {
 
     var waits: [String: String] { state.withLock { $0.waits } }
     var hindrances: [String: String] { state.withLock { $0.hindrances } }
+
+    /// What somebody should see to before it is too late; nil if all is well.
+    func warning(_ subject: String, _ why: String?) {
+        state.withLock { $0.warnings[subject] = why }
+    }
+
+    var warnings: [String: String] { state.withLock { $0.warnings } }
 
     /// Nothing is sent while the ledger cannot be used. Returns whether that is news.
     @discardableResult

@@ -34,6 +34,8 @@ struct DaemonJournal: Sendable {
         case recovered = "fb781f0f9c0645928cef8d7b09f22e3c"
         case settled = "cb9f0f3182094d2f958d7324e1e3dc80"
         case held = "ef2a83ac85a5431e8305e88f70759fde"
+        case scarce = "3d3f22d3da4f480db10f1ee73e9e0a8a"
+        case consentChanged = "48df186cb42846cb81cd091dfd1922bc"
     }
 
     func note(

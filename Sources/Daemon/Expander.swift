@@ -11,6 +11,7 @@ struct Expander {
     let context: DaemonContext
     let prepared: PreparedCampaign
     let directory: String
+    private let limit: RecipientLimit?
     private let plan: CampaignPlan
     private var rotation: RelayRotation
     private var batch: [PlannedRecipient] = []
@@ -24,8 +25,9 @@ struct Expander {
 
     init(
         context: DaemonContext, prepared: PreparedCampaign, directory: String, fingerprint: String,
-        accepted: Timestamp
+        accepted: Timestamp, limit: RecipientLimit? = nil
     ) {
+        self.limit = limit
         self.context = context
         self.prepared = prepared
         self.directory = directory
@@ -172,8 +174,9 @@ struct Expander {
 
     private mutating func count() throws {
         total += 1
-        guard total > Expander.recipientLimit else { return }
-        let message = "a campaign has at most \(Expander.recipientLimit) recipients; divide the list"
+        guard total > min(limit?.count ?? .max, Expander.recipientLimit) else { return }
+        let message =
+            limit?.message ?? "a campaign has at most \(Expander.recipientLimit) recipients; divide the list"
         throw Refused(errors: [
             JobError(pointer: "/recipients", line: nil, column: nil, file: "job.json", message: message)
         ])

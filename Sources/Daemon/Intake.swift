@@ -23,8 +23,8 @@ actor Intake {
     private nonisolated let hints = Mutex(IncomingHints())
     private let heavyWork: AsyncStream<AcceptedDrop>
     private let addHeavyWork: AsyncStream<AcceptedDrop>.Continuation
-    private let ownUser = geteuid()
-    private let account: @Sendable (UInt32) throws -> Account
+    let ownUser = geteuid()
+    let account: @Sendable (UInt32) throws -> Account
     /// Claimed drops that could not be dealt with for trouble of the machine: tried again until they are.
     private var left: [ClaimedDrop] = []
 
@@ -44,6 +44,8 @@ actor Intake {
         var review: Review
         var receipt: ReceiptName
         var acceptedAt: Timestamp
+        /// Whose it is.
+        var submitter: UInt32
     }
 
     /// What the review found that the work needs.
@@ -53,6 +55,7 @@ actor Intake {
         var warnings: [String]
         /// Under which name errors speak of the job's file.
         var file: String
+        var recipientLimit: RecipientLimit?
     }
 
     init(
@@ -225,20 +228,21 @@ actor Intake {
         var judge = JobReview(
             configuration: context.settings.current, inspection: inspection,
             submitter: try submitter(inspection.owner), ownUser: ownUser, now: now, file: file)
-        judge.review(job)
+        let known = try await context.ledger.job(job.id)
+        try await review(job, by: &judge, isKnown: known != nil)
         guard judge.errors.isEmpty else {
             return try await reject(claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue)
         }
         var job = job
         if case .consent(let consent) = job { job = .consent(judge.believed(consent)) }
-        let known = try await context.ledger.job(job.id)
         var receipt = known.flatMap { ReceiptName($0.receipt) }
         if receipt == nil { receipt = try await reserve(claim.receiptName, owner: claim.id) }
         guard let receipt else { throw LedgerError.conflict("job \(job.id) has no receipt") }
         try context.spool.keep(claim, as: job.id)
         if known == nil {
             try await context.ledger.begin(
-                job: job, sha256: sha256, receipt: receipt.text, claim: claim.id, now: now)
+                job: job, sha256: sha256, receipt: receipt.text, claim: claim.id, submitter: inspection.owner,
+                bytes: judge.bytes, now: now)
             context.meters.job(isAccepted: true)
         }
         var fingerprint = ""
@@ -246,10 +250,11 @@ actor Intake {
             fingerprint = JobReview.fingerprint(campaign, files: inspection.files)
         }
         let review = Review(
-            fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings,
-            file: file)
+            fingerprint: fingerprint, sha256: sha256, warnings: judge.warnings, file: file,
+            recipientLimit: judge.recipientLimit)
         let accepted = AcceptedDrop(
-            claim: claim, job: job, review: review, receipt: receipt, acceptedAt: known?.acceptedAt ?? now)
+            claim: claim, job: job, review: review, receipt: receipt, acceptedAt: known?.acceptedAt ?? now,
+            submitter: inspection.owner)
         if try await mustQueue(job) {
             // Waiting in the queue is no attempt; planning will be one.
             try context.spool.wasRead(claim)
@@ -257,15 +262,6 @@ actor Intake {
         } else {
             try await work(accepted)
         }
-    }
-
-    /// Looked up once a drop, unless it makes no difference. A directory service that is slow to answer is no fault of
-    /// this loop.
-    private func submitter(_ owner: UInt32) throws -> Account {
-        if owner == 0 || owner == ownUser { return Account(uid: owner) }
-        context.progress.rests("intake")
-        defer { context.progress.beat("intake", at: context.clocks.boot) }
-        return try account(owner)
     }
 
     /// A control job waits behind the planning of its campaign; other small jobs are done at once.

@@ -23,14 +23,17 @@ struct JobDesk {
         let prepared = try await library.campaign(campaign.id)
         var expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
-            fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt)
+            fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt, limit: drop.review.recipientLimit)
         let (number, state) = try await expander.expand(
             warnings: drop.review.warnings,
             estimate: { keeper.estimate(queued: $0, relays: $1, windows: campaign.windows, from: $2) })
         wakeLanes()
         context.journal.note(
             .notice, .accepted, "campaign \(campaign.id) is planned and \(state.rawValue)",
-            ["CAMPAIGN": campaign.id.text, "STATE": state.rawValue, "RECEIPT": drop.receipt.text])
+            [
+                "CAMPAIGN": campaign.id.text, "STATE": state.rawValue, "RECEIPT": drop.receipt.text,
+                "SUBMITTER": "\(drop.submitter)",
+            ])
         await keeper.touch(number)
     }
 
@@ -103,7 +106,9 @@ struct JobDesk {
             let event: DaemonJournal.Event? = state == .paused ? .paused : nil
             context.journal.note(
                 .notice, event, "campaign \(control.campaign) is \(state.rawValue): \(because)",
-                ["CAMPAIGN": control.campaign.text, "STATE": state.rawValue])
+                [
+                    "CAMPAIGN": control.campaign.text, "STATE": state.rawValue, "SUBMITTER": "\(drop.submitter)",
+                ])
             try await answer(drop, "control job \(control.id) is done")
         }
     }
@@ -120,7 +125,9 @@ struct JobDesk {
             throw LedgerError.conflict("job \(drop.job.id) is gone")
         }
         try context.spool.write(JobReceipts.receipt(of: record), to: drop.receipt, durable: true)
-        context.journal.note(.info, .accepted, message, ["CAMPAIGN": record.id.text, "RECEIPT": drop.receipt.text])
+        context.journal.note(
+            .info, .accepted, message,
+            ["CAMPAIGN": record.id.text, "RECEIPT": drop.receipt.text, "SUBMITTER": "\(drop.submitter)"])
     }
 }
 

@@ -8,7 +8,7 @@ extension JobReview {
     private var speaksForRecipients: Bool { configuration.recipientChannels.contains(submitter.uid) }
 
     /// How errors speak of who dropped the job.
-    private var who: String {
+    var who: String {
         submitter.name.map { "the user \($0) (uid \(submitter.uid))" } ?? "the user \(submitter.uid)"
     }
 
@@ -34,8 +34,10 @@ extension JobReview {
         }
         // One table must permit the whole job. Of those that do not, the one that lacks least tells what to mend; one
         // that does not even permit the kind tells nothing of the rest.
-        let attempts = tables.map { refusals(of: job, by: $0) }
-        let least = attempts.min { distance($0) < distance($1) } ?? []
+        let attempts = tables.map { (table: $0, refusals: refusals(of: job, by: $0)) }
+        permits = attempts.filter(\.refusals.isEmpty).map(\.table)
+        guard permits.isEmpty else { return }
+        let least = attempts.map(\.refusals).min { distance($0) < distance($1) } ?? []
         for refusal in least { refuse("\(who) \(refusal.message)", pointer: refusal.pointer) }
     }
 
@@ -44,11 +46,7 @@ extension JobReview {
     }
 
     private func refusals(of job: Job, by table: Submitters) -> [Refusal] {
-        if case .control(let control) = job {
-            guard table.controls == .all else { return [mayNot("control campaigns", "/kind")] }
-            guard let relay = control.route?.to, !table.relays.isEmpty, !table.relays.contains(relay) else { return [] }
-            return [may("use the relay", only: table.relays.sorted(), table, "/to")]
-        }
+        if case .control(let control) = job { return refusals(of: control, by: table) }
         guard table.kinds.contains(job.kind) else {
             switch job {
             case .consent: return [mayNot("record consent", "/kind")]
@@ -84,6 +82,25 @@ extension JobReview {
             found.append(may("use the relay", only: table.relays.sorted(), table, pointer))
         }
         return found
+    }
+
+    private func refusals(of control: ControlJob, by table: Submitters) -> [Refusal] {
+        switch table.controls {
+        case .all:
+            guard let relay = control.route?.to, !table.relays.isEmpty, !table.relays.contains(relay) else { return [] }
+            return [may("use the relay", only: table.relays.sorted(), table, "/to")]
+        case .none: return [mayNot("control campaigns", "/kind")]
+        case .own:
+            guard controlledSubmitter == submitter.uid else {
+                let message =
+                    "may control only what the same user dropped, and “\(control.campaign)” is no such campaign"
+                return [Refusal(pointer: "/campaign", message: message)]
+            }
+            switch control.action {
+            case .approve, .pause, .resume, .cancel: return []
+            case .settle, .reroute: return [mayNot("\(control.action.rawValue)", "/action")]
+            }
+        }
     }
 
     private func refusals(purpose: String, _ pointer: String, by table: Submitters) -> [Refusal] {

@@ -16,6 +16,10 @@ struct JobReview {
     let ownUser: UInt32
     let now: Timestamp
     let file: String
+    /// Who dropped the campaign that a control job is about; nil if that is not known, or there is none.
+    var controlledSubmitter: UInt32?
+    /// The tables that permit the job; empty where none has to.
+    var permits: [Submitters] = []
     private(set) var errors: [JobError] = []
     var warnings: [String] = []
     private(set) var prepared: PreparedCampaign?

@@ -7,7 +7,19 @@ package struct Submitters: Sendable, Equatable {
     /// Whose campaigns may be controlled.
     package enum Controls: String, Sendable, CaseIterable {
         case none
+        /// Those that the same user dropped; to settle doubt takes `all`.
+        case own
         case all
+    }
+
+    /// How much each of these users may have under way.
+    package struct Quota: Sendable, Equatable {
+        /// Contacts and campaign jobs that have not ended.
+        package var pendingJobs = 10_000
+        /// Bytes that are kept of them.
+        package var pendingBytes: Int64 = 1 << 30
+        /// Of one campaign, before anything is known of them.
+        package var recipients = Expander.recipientLimit
     }
 
     package var name: String
@@ -25,6 +37,7 @@ package struct Submitters: Sendable, Equatable {
     /// Names of relays; empty for any.
     package var relays: Set<String>
     package var controls: Controls
+    package var quota: Quota
 
     /// The kinds that `kinds` may name.
     static let grantedKinds = Job.Kind.allCases.filter { $0 != .control }
@@ -35,7 +48,7 @@ package struct Submitters: Sendable, Equatable {
         name: String, isEverybody: Bool = false, users: Set<UInt32> = [], groups: Set<UInt32> = [],
         kinds: Set<Job.Kind> = [.contacts, .campaign], bases: Set<Campaign.Basis> = [.consent],
         senders: [AddressPattern] = [], purposes: Set<String> = [], relays: Set<String> = [],
-        controls: Controls = .none
+        controls: Controls = .none, quota: Quota = Quota()
     ) {
         self.name = name
         self.isEverybody = isEverybody
@@ -47,6 +60,7 @@ package struct Submitters: Sendable, Equatable {
         self.purposes = purposes
         self.relays = relays
         self.controls = controls
+        self.quota = quota
     }
 
     package func means(_ account: Account) -> Bool {

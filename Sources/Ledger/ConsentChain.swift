@@ -136,28 +136,53 @@ struct ConsentChain {
 
     /// Walks the chain from its beginning and returns the number of the first event that does not fit.
     static func firstBroken(_ database: Database, key: LedgerKey) throws -> Int64? {
-        var previous = Data(count: 32)
+        try walk(database, ConsentChainWalk(), key: key, limit: .max).firstBroken
+    }
+
+    /// Goes on with a walk by so many events.
+    static func walk(
+        _ database: Database, _ start: ConsentChainWalk, key: LedgerKey, limit: Int
+    ) throws -> ConsentChainWalk {
+        var walk = start
+        var seen = 0
         let rows = try Row.fetchCursor(
-            database,
-            sql: """
-                SELECT e.number, e.hash, c.address_key, e.purpose, e.kind, e.actor, e.happened_at, e.recorded_at,
-                  s.text, coalesce(t.text, ''), e.job
-                FROM consent_events e
-                JOIN contacts c ON c.id = e.contact JOIN consent_texts s ON s.id = e.source
-                LEFT JOIN consent_texts t ON t.id = e.text ORDER BY e.number
-                """)
+            database.cachedStatement(
+                sql: """
+                    SELECT e.number, e.hash, c.address_key, e.purpose, e.kind, e.actor, e.happened_at, e.recorded_at,
+                      s.text, coalesce(t.text, ''), e.job
+                    FROM consent_events e
+                    JOIN contacts c ON c.id = e.contact JOIN consent_texts s ON s.id = e.source
+                    LEFT JOIN consent_texts t ON t.id = e.text WHERE e.number > ? ORDER BY e.number LIMIT ?
+                    """), arguments: [walk.last, Int64(limit)])
         while let row = try rows.next() {
+            seen += 1
             let expected = hash(
-                previous: previous, subject: key.subject(row[2]),
+                previous: Data(walk.hash), subject: key.subject(row[2]),
                 parts: [
                     row[3], row[4], row[5], "\(row[6] as Int64)", "\(row[7] as Int64)", row[8], row[9], row[10],
                 ])
-            let found: Data = row[1]
-            guard found == expected else { return row[0] }
-            previous = found
+            walk.last = row[0]
+            walk.hash = Array(expected)
+            guard row[1] == expected else {
+                walk.firstBroken = walk.last
+                break
+            }
         }
-        return nil
+        walk.isOver = seen < limit || walk.firstBroken != nil
+        return walk
     }
+}
+
+/// How far the chain of consent was walked, and what was found.
+package struct ConsentChainWalk: Sendable, Equatable {
+    fileprivate var last: Int64 = 0
+    fileprivate var hash = [UInt8](repeating: 0, count: 32)
+    /// The number of the first event whose hash does not fit; nil if all fit so far.
+    package fileprivate(set) var firstBroken: Int64?
+    package fileprivate(set) var isOver = false
+
+    /// A walk that begins at the first event.
+    package init() {}
 }
 
 extension DeliveryLedger {
@@ -165,5 +190,12 @@ extension DeliveryLedger {
     package func firstBrokenConsentEvent() throws(LedgerError) -> Int64? {
         let key = self.key
         return try read { try ConsentChain.firstBroken($0, key: key) }
+    }
+
+    /// Goes on with a walk along the chain of consent by so many events: a long history is looked through in parts, so
+    /// that nobody waits for the ledger meanwhile.
+    package func walkConsentChain(_ walk: ConsentChainWalk, events limit: Int) throws(LedgerError) -> ConsentChainWalk {
+        let key = self.key
+        return try read { try ConsentChain.walk($0, walk, key: key, limit: limit) }
     }
 }

@@ -17,6 +17,8 @@ package struct JobRecord: Sendable, Equatable {
     /// What became of the rows of a contacts or consent job.
     package var registered: [String: Int]
     package var warnings: [String]
+    /// The user that dropped it; nil where that was not recorded yet.
+    package var submitter: UInt32?
 }
 
 extension DeliveryLedger {
@@ -35,13 +37,24 @@ extension DeliveryLedger {
     }
 
     /// Remembers a job before its work begins. A job of that id must not exist.
+    ///
+    /// - Parameters:
+    ///   - submitter: The user that dropped it.
+    ///   - bytes: Of what is kept of its drop.
     package func begin(
-        job: Job, sha256: String, receipt: String, claim: String, now: Timestamp
+        job: Job, sha256: String, receipt: String, claim: String, submitter: UInt32? = nil, bytes: Int64 = 0,
+        now: Timestamp
     ) throws(LedgerError) {
         try write { database in
             try database.execute(
-                sql: "INSERT INTO jobs (id, kind, sha256, receipt, claim, accepted_at) VALUES (?, ?, ?, ?, ?, ?)",
-                arguments: [job.id.text, job.kind.rawValue, sha256, receipt, claim, now.milliseconds])
+                sql: """
+                    INSERT INTO jobs (id, kind, sha256, receipt, claim, accepted_at, submitter, bytes)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    job.id.text, job.kind.rawValue, sha256, receipt, claim, now.milliseconds,
+                    submitter.map { Int64($0) }, bytes,
+                ])
         }
     }
 
@@ -121,7 +134,8 @@ extension DeliveryLedger {
             acceptedAt: Timestamp(milliseconds: row["accepted_at"]), isFinished: row["finished"],
             repeats: row["repeats"],
             registered: try JSONDecoder().decode([String: Int].self, from: Data(registered.utf8)),
-            warnings: try JSONDecoder().decode([String].self, from: Data(warnings.utf8)))
+            warnings: try JSONDecoder().decode([String].self, from: Data(warnings.utf8)),
+            submitter: (row["submitter"] as Int64?).flatMap { UInt32(exactly: $0) })
     }
 
     static func json(_ value: some Encodable) throws -> String {

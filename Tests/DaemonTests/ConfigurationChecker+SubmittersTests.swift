@@ -56,6 +56,20 @@ struct ConfigurationCheckerSubmittersTests {
                     name: "library", users: [998], kinds: [.contacts, .campaign], bases: [.consent], senders: [],
                     purposes: [], relays: [], controls: .none)
             ])
+        let quota = try #require(try read(text("users = [\"998\"]")).first).quota
+        #expect(quota.pendingJobs == 10_000)
+        #expect(quota.pendingBytes == 1_073_741_824)
+        #expect(quota.recipients == 2_000_000)
+    }
+
+    @Test(arguments: [(1, 1, 1), (1_000_000, 1_125_899_906_842_624, 2_000_000)])
+    func `both ends of a quota are permitted`(jobs: Int, bytes: Int, recipients: Int) throws {
+        let found = try read(
+            text(
+                "users = [\"998\"]", "pending_jobs = \(jobs)", "pending_bytes = \(bytes)", "recipients = \(recipients)")
+        )
+        let quota = Submitters.Quota(pendingJobs: jobs, pendingBytes: Int64(bytes), recipients: recipients)
+        #expect(found.first?.quota == quota)
     }
 
     @Test func `every key of a table is read, and names become numbers`() throws {
@@ -65,14 +79,14 @@ struct ConfigurationCheckerSubmittersTests {
                 "kinds = [\"contacts\", \"campaign\", \"consent\"]",
                 "bases = [\"consent\", \"service\", \"consentRequest\"]",
                 "senders = [\"*@library.example\"]", "purposes = [\"newsletter\", \"events\"]",
-                "relays = [\"default\"]", "controls = \"all\""))
+                "relays = [\"default\"]", "controls = \"own\""))
         #expect(
             found == [
                 Submitters(
                     name: "library", users: [0, 998], groups: [0, 2001], kinds: [.contacts, .campaign, .consent],
                     bases: [.consent, .service, .consentRequest],
                     senders: [try #require(AddressPattern("*@library.example"))],
-                    purposes: ["newsletter", "events"], relays: ["default"], controls: .all)
+                    purposes: ["newsletter", "events"], relays: ["default"], controls: .own)
             ])
     }
 
@@ -93,12 +107,18 @@ struct ConfigurationCheckerSubmittersTests {
         ("groups = [\"no-such-group\"]", "groups", "there is no group “no-such-group”"),
         ("groups = [\"*\"]", "groups", "there is no group “*”"),
         ("kinds = [\"campaign\", \"mail\"]", "kinds", "“mail” is not one of campaign, contacts, consent"),
-        ("kinds = [\"control\"]", "kinds", "“control” is permitted by controls = \"all\""),
+        ("kinds = [\"control\"]", "kinds", "“control” is permitted by controls = \"own\" or \"all\""),
         ("bases = [\"contract\"]", "bases", "“contract” is not one of consent, service, consentRequest"),
         ("senders = [\"library\"]", "senders", "“library” is neither an address nor *@domain"),
         ("purposes = [\"\"]", "purposes", "a purpose has at least one character"),
         ("relays = [\"default\", \"second\"]", "relays", "there is no relay “second”; there is default"),
-        ("controls = \"some\"", "controls", "“some” is not one of none, all"),
+        ("controls = \"some\"", "controls", "“some” is not one of none, own, all"),
+        ("pending_jobs = 0", "pending_jobs", "must be 1 ... 1000000"),
+        ("pending_jobs = 1000001", "pending_jobs", "must be 1 ... 1000000"),
+        ("pending_bytes = 0", "pending_bytes", "must be 1 ... 1125899906842624"),
+        ("pending_bytes = 1125899906842625", "pending_bytes", "must be 1 ... 1125899906842624"),
+        ("recipients = 0", "recipients", "must be 1 ... 2000000"),
+        ("recipients = 2000001", "recipients", "must be 1 ... 2000000"),
     ])
     func `a bad value is a mistake with its line`(written: String, key: String, sentence: String) {
         let users = key == "users" ? "" : "users = [\"998\"]"
@@ -121,6 +141,7 @@ struct ConfigurationCheckerSubmittersTests {
     @Test(arguments: [
         "users = \"root\"", "groups = [5]", "kinds = \"campaign\"", "bases = 1", "senders = true",
         "purposes = \"newsletter\"", "relays = \"default\"", "controls = [\"all\"]",
+        "pending_jobs = \"5\"", "pending_bytes = 1.5", "recipients = true",
     ])
     func `a value of the wrong type is a mistake with its line`(written: String) {
         let key = written.split(separator: " ")[0]

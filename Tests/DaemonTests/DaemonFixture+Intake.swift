@@ -9,21 +9,28 @@ import Testing
 /// The way in: drops and what they do.
 extension DaemonFixture {
     /// Starts, takes all that is there, and stops: a daemon that knows nothing but what is on disk.
-    func serve() async throws {
-        try await serve { context in
+    ///
+    /// - Parameter account: What the system's user database says.
+    func serve(
+        account: @escaping @Sendable (UInt32) throws -> Account = { try SystemAccounts.account(of: $0) }
+    ) async throws {
+        try await serve(account: account) { context in
             let isDone = try await eventually(timeout: .seconds(20)) { try context.spool.claimed().isEmpty }
             #expect(isDone, "\(self.log.messages)")
         }
     }
 
     /// The same, for as long as something else takes.
-    func serve(during something: (DaemonContext) async throws -> Void) async throws {
+    func serve(
+        account: @escaping @Sendable (UInt32) throws -> Account = { try SystemAccounts.account(of: $0) },
+        during something: (DaemonContext) async throws -> Void
+    ) async throws {
         let context = DaemonContext(
             ledger: ledger, spool: self.context.spool, clocks: clock, settings: self.context.settings,
             journal: self.context.journal, progress: Progress(), stopping: StopFlag())
         let intake = Intake(
             context: context, library: CampaignLibrary(spool: context.spool), keeper: newKeeper(),
-            surroundings: Surroundings(clocks: clock, logger: log.logger), wakeLanes: {})
+            surroundings: Surroundings(clocks: clock, logger: log.logger, account: account), wakeLanes: {})
         clock.join()
         let run = Task { [clock] in
             await intake.run()

@@ -221,6 +221,34 @@ struct JobReviewPermissionsTests {
             refused.first?.message == "the user catalogue (uid 998) may not control campaigns; ask the administrator")
     }
 
+    @Test(arguments: ["approve", "pause", "resume", "cancel"])
+    func `who controls what is his own may act on campaigns that the same user dropped`(action: String) throws {
+        let own = Submitters(name: "a", users: [998], kinds: [], controls: .own)
+        func errors(droppedBy other: UInt32?) throws -> [JobError] {
+            try fixture.review(
+                JobText.control("k", action, campaign: "c"), by: Account(uid: 998), controlling: other,
+                change: { $0.submitters = [own] }
+            ).errors
+        }
+        #expect(try errors(droppedBy: 998) == [])
+        for other in [UInt32(999), 0, nil] {
+            let errors = try errors(droppedBy: other)
+            #expect(errors.map(\.pointer) == ["/campaign"])
+            #expect(
+                errors.first?.message
+                    == "the user 998 may control only what the same user dropped, and “c” is no such campaign")
+        }
+    }
+
+    @Test func `to settle doubt is not his, even about his own campaign`() throws {
+        let own = Submitters(name: "a", users: [998], controls: .own)
+        let settle = JobText.control("k", "settle", campaign: "c", extra: ["as": "resend"])
+        let errors = try fixture.review(
+            settle, by: Account(uid: 998), controlling: 998, change: { $0.submitters = [own] }
+        ).errors
+        #expect(errors.map(\.pointer) == ["/action"])
+    }
+
     // MARK: Several tables
 
     @Test func `one table must permit the whole job, and the one that lacks least tells what is wrong`() throws {

@@ -155,4 +155,32 @@ import Testing
         #expect(try await fixture.ledger.firstBrokenConsentEvent() == nil)
         #expect(try fixture.count("SELECT count(DISTINCT hash) FROM consent_events") == 13)
     }
+
+    @Test(arguments: [1, 2, 3, 5, 6, 100])
+    func `a walk in parts finds what one walk finds`(part: Int) async throws {
+        let ledger = try LedgerFixture()
+        for number in 1...5 {
+            try await ledger.register(["reader-\(number)@example.org"], answer: .refused, job: "job-\(number)")
+        }
+        func walk() async throws -> (end: ConsentChainWalk, steps: Int) {
+            var walk = ConsentChainWalk()
+            var steps = 0
+            while !walk.isOver, steps < 10 {
+                walk = try await ledger.ledger.walkConsentChain(walk, events: part)
+                steps += 1
+            }
+            return (walk, steps)
+        }
+        let whole = try await walk()
+        #expect(whole.end.isOver && whole.end.firstBroken == nil)
+        #expect(whole.steps == 5 / part + 1, "the ledger is free in between")
+        try ledger.execute(
+            """
+            DROP TRIGGER consent_events_are_not_changed;
+            UPDATE consent_events SET happened_at = 1 WHERE number = 4
+            """)
+        let changed = try await walk()
+        #expect(changed.end.isOver && changed.end.firstBroken == 4)
+        #expect(changed.steps == (4 + part - 1) / part)
+    }
 }

@@ -122,14 +122,17 @@ extension LedgerFixture {
             sendAfter: sendAfter, expires: expires, relays: relays, renewalBefore: renewalBefore)
     }
 
-    func begin(_ job: String, receipt: String? = nil, at: Timestamp = now) async throws {
-        let campaign = Campaign(
+    func campaignJob(_ job: String) throws -> Campaign {
+        Campaign(
             id: try jobID(job), purpose: "newsletter", basis: .consent, justification: nil,
             sender: Campaign.Sender(name: nil, address: try address("news@library.example")), replyTo: nil,
             reason: "you asked for it", subject: "News", text: .inline("News"), html: nil, attachments: [],
             defaults: [:], recipients: [], test: nil, sendAfter: nil, expires: nil, relays: [])
+    }
+
+    func begin(_ job: String, receipt: String? = nil, at: Timestamp = now) async throws {
         try await ledger.begin(
-            job: .campaign(campaign), sha256: "00", receipt: receipt ?? job, claim: "claim-\(job)", now: at)
+            job: .campaign(try campaignJob(job)), sha256: "00", receipt: receipt ?? job, claim: "claim-\(job)", now: at)
     }
 
     func add(

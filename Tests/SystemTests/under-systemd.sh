@@ -329,6 +329,50 @@ check_reload() {
     ok "and it is active, the same process" eventually 30 same_process "$pid"
 }
 
+# Real users and groups, as the system's database has them.
+check_rights() {
+    ok "systemd-sysusers made the admin group" getent group campaignd-admin
+    ok "a member may not control campaigns" drop_file control-1.json <<<"$(control control-1)"
+    ok "and is told so, by name" eventually 30 receipt control-1 \
+        'r["state"] == "rejected" and r["errors"][0]["pointer"] == "/kind"
+            and "the user submitter (uid" in r["errors"][0]["message"]'
+    ok "becomes an admin" usermod --append --groups campaignd-admin submitter
+    ok "drops the same again" drop_file control-1.json <<<"$(control control-1)"
+    ok "and may control: only the campaign is over" eventually 30 receipt control-1.2 \
+        'r["state"] == "rejected" and r["errors"][0]["pointer"] == "/action"'
+
+    write_config 3000
+    cat >>"$config" <<TOML
+[submitters.desk]
+users = ["colleague"]
+groups = ["campaignd-admin"]
+bases = ["service"]
+senders = ["desk@library.example"]
+pending_jobs = 1
+TOML
+    ok "systemctl reload with a table of submitters" systemctl reload "$unit"
+    ok "what the table does not permit is rejected" drop_file rights-1.json <<<"$(campaign rights-1 "Rights")"
+    ok "each fault at its place" eventually 30 receipt rights-1 \
+        '{e["pointer"] for e in r["errors"]} == {"/basis", "/from/address"}'
+    ok "takes the rights from the group again" gpasswd --delete submitter campaignd-admin
+    ok "drops it again" drop_file rights-1.json <<<"$(campaign rights-1 "Rights")"
+    ok "without a reload: whom no table means may drop nothing" eventually 30 receipt rights-1.2 \
+        'r["state"] == "rejected" and "may drop nothing" in r["errors"][0]["message"]'
+    write_config 3000
+    printf '[submitters.desk]\nusers = ["nobody-knows"]\n' >>"$config"
+    ok "an unknown user is a mistake with its line" \
+        grep -F "$config:10: submitters.desk.users: there is no user" \
+        <(campaignd --check --config "$config" 2>&1)
+    write_config 3000
+    ok "systemctl reload as it was" systemctl reload "$unit"
+}
+
+control() { # ID
+    cat <<JSON
+{ "kind": "control", "id": "$1", "campaign": "books-1", "action": "pause", "reason": "a test" }
+JSON
+}
+
 check_stop() {
     local start milliseconds
     echo 5 >"$work/delay"
@@ -427,6 +471,7 @@ main() {
     check_start
     check_jobs
     check_reload
+    check_rights
     check_stop
     check_kill
     check_restored
