@@ -98,6 +98,9 @@ check_installation() {
         doc/campaignd/copyright; do
         ok "there is $file" test -s "/usr/share/$file"
     done
+    ok "journalctl knows every entry of the shipped catalog" equal \
+        "$(journalctl --list-catalog 2>/dev/null | grep -c ' campaignd: ')" \
+        "$(cat /usr/lib/systemd/catalog/campaignd*.catalog 2>/dev/null | grep -c '^-- ')"
     ok "the service is enabled" systemctl is-enabled campaignd
     ok "and was not started" equal "$(property ActiveState)" inactive
     ok "the shipped configuration is valid" campaignd --check
