@@ -98,16 +98,16 @@ format: ## rewrite the sources in the house's format
 	@$(SWIFT) format --in-place --recursive Sources Tests Package.swift
 
 install: build install-files ## into / or DESTDIR: all that the package has, but its scripts; starts nothing
-	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create; systemctl enable --now campaignd"
+	@echo "Installed. Next: systemd-sysusers; systemd-tmpfiles --create; journalctl --update-catalog;" \
+		"systemctl enable --now campaignd"
 
 SHARE = $(DESTDIR)/usr/share
 install-files:
 	@install -D -m 755 -t $(DESTDIR)/usr/bin $(PRODUCTS:%=$(RELEASE)/%)
 	@install -D -m 644 systemd/campaignd.service $(DESTDIR)/lib/systemd/system/campaignd.service
+	@install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/catalog systemd/catalog/campaignd.catalog
 	@install -D -m 644 systemd/sysusers.d/campaignd.conf $(DESTDIR)/usr/lib/sysusers.d/campaignd.conf
 	@install -D -m 644 systemd/tmpfiles.d/campaignd.conf $(DESTDIR)/usr/lib/tmpfiles.d/campaignd.conf
-	@for catalog in $(wildcard systemd/catalog/*.catalog); do \
-		install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/catalog $$catalog; done
 	@install -D -m 644 -t $(SHARE)/campaignd/presets config/presets/*.json
 	@install -D -m 644 -t $(SHARE)/campaignd/schema spool/schema/*.json
 	@if [ ! -e $(DESTDIR)/etc/campaignd/campaignd.toml ]; then \

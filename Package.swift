@@ -102,7 +102,8 @@ let package = Package(
         tests(
             "SystemTests",
             exclude: [
-                "with-systemd", "under-systemd.sh", "checks.sh", "package", "soak", "idle", "interpose", "doubts",
+                "with-systemd", "under-systemd.sh", "checks.sh", "package", "systemd", "soak", "idle", "interpose",
+                "doubts",
             ]),
         tests("TidyTests"),
     ]

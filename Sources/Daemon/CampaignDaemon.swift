@@ -4,7 +4,6 @@ import Mailing
 import ServiceLifecycle
 import Spool
 import Systemd
-import UnixSignals
 
 /// The daemon from recovery to its last word.
 struct CampaignDaemon: Service {
@@ -19,6 +18,7 @@ struct CampaignDaemon: Service {
     private let settler: JournalSettler?
     private let metrics: MetricsFile
     private let notifier = ServiceNotifier()
+    private let signs: SignsOfLife
     private let lock: SpoolLock
     private let started: Configuration
     private let surroundings: Surroundings
@@ -41,6 +41,7 @@ struct CampaignDaemon: Service {
         context = DaemonContext(
             ledger: ledger, spool: spool, clocks: clocks, settings: settings, journal: journal, progress: Progress(),
             stopping: StopFlag())
+        signs = SignsOfLife(context: context, notifier: notifier)
         let recovery = try await ledger.recover(
             StartingPoint(
                 now: clocks.wall, machine: surroundings.machine,
@@ -105,22 +106,20 @@ struct CampaignDaemon: Service {
                     continue
                 }
                 journal.note(
-                    .warning, .held,
+                    .warning, .unknownCopy,
                     "job \(id) stands in work/kept of the spool and not in the ledger, which was "
-                        + "restored: find out what was sent of it before you drop it again", ["CAMPAIGN": id.text])
+                        + "restored: find out what was sent of it before you drop it again",
+                    ["CAMPAIGN": id.text, "JOB": id.text])
             }
         }
-        for leftover in leftovers { journal.note(.warning, nil, "\(leftover)") }
+        for leftover in leftovers { journal.note(.warning, .spoolTrouble, "\(leftover)") }
     }
 
     func run() async throws {
-        let (reloads, addReload) = AsyncStream.makeStream(of: Void.self)
-        let signals = Task {
-            for await _ in await UnixSignalsSequence(trapping: .sighup) { addReload.yield() }
-        }
-        defer { signals.cancel() }
+        let door = try ReloadDoor(directory: surroundings.runtimeDirectory)
+        defer { door.close() }
         try await withGracefulShutdownHandler {
-            try await work(reloads: reloads)
+            try await work(reloads: door.reloads)
         } onGracefulShutdown: {
             context.stopping.set()
         }
@@ -129,13 +128,13 @@ struct CampaignDaemon: Service {
     /// Works until it is told to stop.
     ///
     /// - Parameter reloads: Tells that the configuration file is to be read again.
-    func work(reloads: AsyncStream<Void>) async throws {
+    func work(reloads: AsyncStream<Reload>) async throws {
         for settings in started.relays.values { _ = try surroundings.connection(settings) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             await metrics.prepare()
             try await fleet.begin(keeper: keeper)
-            let alive = Task { await keepAlive() }
-            let status = Task { await showStatus() }
+            let alive = Task { await signs.keepAlive() }
+            let status = Task { await signs.showStatus() }
             group.addTask { await intake.run() }
             group.addTask { await intake.runHeavyWork() }
             group.addTask { await rewriteReceipts() }
@@ -145,10 +144,11 @@ struct CampaignDaemon: Service {
             group.addTask { await keeper.run() }
             group.addTask { await metrics.run() }
             let reloads = Task { await watch(reloads) }
-            notify { () throws(NotificationError) in try notifier.ready() }
-            context.journal.note(.notice, nil, "campaignd serves \(context.spool.path)")
+            signs.tell { () throws(NotificationError) in try notifier.ready() }
+            context.journal.note(.notice, .started, "campaignd serves \(context.spool.path)")
             await context.stopping.wait()
-            notify { () throws(NotificationError) in try notifier.stopping() }
+            signs.tell { () throws(NotificationError) in try notifier.stopping() }
+            signs.wake()
             intake.wake()
             inbound.wake()
             settler?.wake()
@@ -169,7 +169,7 @@ struct CampaignDaemon: Service {
         try await context.ledger.close()
         if let failure = context.stopping.failure { throw Failed(description: failure) }
         context.journal.note(
-            .notice, nil, isWell ? "campaignd has stopped; everything is recorded" : "campaignd stopped")
+            .notice, .stopped, isWell ? "campaignd has stopped; everything is recorded" : "campaignd stopped")
     }
 
     /// What made the daemon end by itself.
@@ -195,35 +195,29 @@ struct CampaignDaemon: Service {
                 after = last.id.text
             }
         } catch {
-            context.journal.note(.error, nil, "receipts cannot be written again: \(error)")
+            context.journal.note(.error, .spoolTrouble, "receipts cannot be written again: \(error)")
         }
     }
 
-    private func watch(_ reloads: AsyncStream<Void>) async {
-        for await _ in reloads {
-            if context.stopping.isSet { return }
-            notify { () throws(NotificationError) in try notifier.reloading() }
-            await reload()
-            notify { () throws(NotificationError) in try notifier.ready() }
+    private func watch(_ reloads: AsyncStream<Reload>) async {
+        for await request in reloads {
+            if context.stopping.isSet { return request.refused(["campaignd is being stopped"]) }
+            signs.tell { () throws(NotificationError) in try notifier.reloading() }
+            let mistakes = await reload(request)
+            // Before the answer: who has heard it finds the service as it is.
+            signs.tell { () throws(NotificationError) in try notifier.ready() }
+            if mistakes.isEmpty { request.ended() } else { request.refused(mistakes) }
         }
     }
 
-    /// A bad file keeps the old configuration and says why.
-    private func reload() async {
+    /// A bad file keeps the old configuration. Returns what is wrong with it.
+    private func reload(_ request: Reload) async -> [String] {
+        var kept = "the configuration is not reloaded, the old one stays in force"
         do {
-            let new = try ConfigurationFile.load(path)
-            guard new.spoolDirectory == started.spoolDirectory, new.ledgerPath == started.ledgerPath else {
-                throw RelayFactory.Unusable(
-                    description: "[spool] directory and [ledger] path change only by a restart")
-            }
-            for (name, relay) in new.relays {
-                do {
-                    _ = try surroundings.connection(relay)
-                } catch {
-                    throw RelayFactory.Unusable(description: "relays.\(name): \(error)")
-                }
-            }
+            let new = try loadAgain()
             context.settings.replace(by: new)
+            kept = "the configuration is only in force in part, reload it once more"
+            request.accepted()
             try await fleet.reload(new, keeper: keeper)
             await keeper.touchAll()
             settler?.wake()
@@ -231,102 +225,31 @@ struct CampaignDaemon: Service {
             board.wakeAll()
             context.meters.reloaded(true, at: context.clocks.wall)
             context.journal.note(.notice, .reloaded, "the configuration \(path) is in force")
+            return []
         } catch {
             context.meters.reloaded(false, at: context.clocks.wall)
+            let mistakes = (error as? ConfigurationFile.Invalid)?.mistakes ?? ["\(error)"]
             context.journal.note(
-                .error, .reloadRefused, "the configuration is not reloaded, the old one stays in force: \(error)")
+                .error, .reloadRefused, "\(kept): \(mistakes.joined(separator: "; "))",
+                ["MISTAKES": "\(mistakes.count)"])
+            return mistakes
         }
     }
 
-    /// A stop may take so long, in nanoseconds, unless the reply to a final dot is awaited.
-    private static let stopLimit: Int64 = 120_000_000_000
-
-    /// Tells systemd that the work loops live, and asks for time while the last reply is awaited.
-    private func keepAlive() async {
-        var interval: Int64 = 2_000_000_000
-        do throws(NotificationError) {
-            if let watchdog = try notifier.watchdogInterval {
-                let (seconds, rest) = watchdog.components
-                interval = min(interval, (seconds * 1_000_000_000 + rest / 1_000_000_000) / 3)
+    /// The configuration as it is now in its file, if it can be put into force.
+    private func loadAgain() throws -> Configuration {
+        let new = try ConfigurationFile.load(path)
+        guard new.spoolDirectory == started.spoolDirectory, new.ledgerPath == started.ledgerPath else {
+            throw RelayFactory.Unusable(
+                description: "\(path): [spool] directory and [ledger] path change only by a restart")
+        }
+        for (name, relay) in new.relays.sorted(by: { $0.key < $1.key }) {
+            do {
+                _ = try surroundings.connection(relay)
+            } catch {
+                throw RelayFactory.Unusable(description: "\(path): relays.\(name): \(error)")
             }
-        } catch {
-            context.journal.note(.warning, nil, "\(error)")
         }
-        var stoppedAt: BootInstant?
-        while !Task.isCancelled {
-            let now = context.clocks.boot
-            if isAlive { notify { () throws(NotificationError) in try notifier.watchdog() } }
-            if context.stopping.isSet {
-                let since = stoppedAt ?? now
-                stoppedAt = since
-                let isInTime = now.nanoseconds - since.nanoseconds < CampaignDaemon.stopLimit
-                if context.progress.isAwaitingReply || isInTime {
-                    notify { () throws(NotificationError) in try notifier.extendTimeout(microseconds: 30_000_000) }
-                }
-            }
-            await pause(nanoseconds: interval)
-        }
-    }
-
-    private func showStatus() async {
-        var last = ""
-        var storage = StorageWatch(
-            places: [
-                .init(
-                    name: "spool", path: context.spool.path,
-                    freeBytes: { [context] in try context.spool.freeBytes() }),
-                .init(
-                    name: "ledger", path: started.ledgerPath,
-                    freeBytes: { [context] in try context.ledger.sizes().free }),
-            ], journal: context.journal, progress: context.progress)
-        while !Task.isCancelled {
-            storage.look()
-            let line = await statusLine()
-            let isNews = line != last
-            if isNews { notify { () throws(NotificationError) in try notifier.status(line) } }
-            last = line
-            // Where nothing happens nobody has to be woken every second.
-            await pause(nanoseconds: isNews ? 1_000_000_000 : 3_000_000_000)
-        }
-    }
-
-    private func pause(nanoseconds: Int64) async {
-        await Bell().wait(until: context.clocks.boot.adding(nanoseconds: nanoseconds), clocks: context.clocks)
-    }
-
-    /// Loops show a sign of life at least every 30 s, unless they wait for something that may rightly take long.
-    private var isAlive: Bool {
-        guard let oldest = context.progress.oldestBeat() else { return true }
-        return context.clocks.boot.nanoseconds - oldest.at.nanoseconds < 90_000_000_000
-    }
-
-    private func statusLine() async -> String {
-        if context.stopping.isSet {
-            return context.progress.isAwaitingReply
-                ? "Stopping: waiting for the reply to a final dot" : "Stopping"
-        }
-        do {
-            let open = try await context.ledger.openDeliveries()
-            var line = "\(open.queued) queued, \(context.progress.sent) sent since start, \(open.uncertain) uncertain"
-            if let trouble = context.progress.ledgerTrouble { line += "; nothing is sent: \(trouble)" }
-            let hindrances = context.progress.hindrances.sorted { $0.key < $1.key }
-            if let (_, why) = hindrances.first { line += "; \(why)" }
-            let waits = context.progress.waits.sorted { $0.key < $1.key }
-            if let (_, what) = waits.first { line += "; \(what)" }
-            let troubles = context.progress.troubles.sorted { $0.key < $1.key }
-            if let (relay, why) = troubles.first { line += "; relay \(relay): \(why)" }
-            for (_, why) in context.progress.warnings.sorted(by: { $0.key < $1.key }) { line += "; \(why)" }
-            return line
-        } catch {
-            return "The ledger cannot be read: \(error)"
-        }
-    }
-
-    private func notify(_ message: () throws(NotificationError) -> Void) {
-        do throws(NotificationError) {
-            try message()
-        } catch {
-            context.journal.note(.warning, nil, "\(error)")
-        }
+        return new
     }
 }

@@ -26,6 +26,9 @@ actor CampaignKeeper {
 
     /// Receipts are not replaced more often than this, in nanoseconds.
     private static let pause: Int64 = 300_000_000
+    /// Milliseconds.
+    private static let longestWait: Int64 = 30_000
+    private var isAnyOpen = true
     private static let closingBatch = 500
     private var markedAt: BootInstant?
 
@@ -48,6 +51,7 @@ actor CampaignKeeper {
     func touch(_ campaign: Int64) {
         touched.insert(campaign)
         bell.ring()
+        context.progress.news.ring()
     }
 
     /// Counts what came in a row on all relays of a campaign. Returns why it is to be paused, if it is.
@@ -78,7 +82,10 @@ actor CampaignKeeper {
             await rest(until: now.adding(nanoseconds: CampaignKeeper.pause))
             guard touched.isEmpty, !isFinishing else { continue }
             let left = (nextChange?.milliseconds ?? .max) - context.clocks.wall.milliseconds
-            let wait = min(30_000, markInterval / 1_000_000, max(0, left))
+            // The wall clock may be set, and keys run out: as long as there is a campaign. Else nobody is to be woken.
+            let longest = isAnyOpen ? CampaignKeeper.longestWait : .max
+            let wait = min(longest, markInterval / 1_000_000, max(0, left))
+            context.progress.rests("campaigns", from: now, until: now.adding(nanoseconds: wait * 1_000_000))
             await bell.wait(until: now.adding(nanoseconds: wait * 1_000_000), clocks: context.clocks)
         }
         nextFullLook = nil
@@ -112,12 +119,13 @@ actor CampaignKeeper {
         }
         do {
             if isFull { try await tend() }
-            for standing in try await context.ledger.openCampaigns()
-            where isFull || chosen.contains(standing.number) {
+            let open = try await context.ledger.openCampaigns()
+            isAnyOpen = !open.isEmpty
+            for standing in open where isFull || chosen.contains(standing.number) {
                 await look(at: standing)
             }
         } catch {
-            lookAgainSoon(because: "campaigns cannot be looked at: \(error)")
+            lookAgainSoon(because: "campaigns cannot be looked at: \(error)", .ledgerTrouble)
             await sayWhyNothingIsSent("\(error)")
         }
     }
@@ -136,7 +144,8 @@ actor CampaignKeeper {
                 shown[number] = receipt
             } catch {
                 context.journal.noteSeldom(
-                    .error, nil, "the receipt of campaign \(id) cannot be written: \(error)", now: context.clocks.boot)
+                    .error, .spoolTrouble, "the receipt of campaign \(id) cannot be written: \(error)",
+                    ["CAMPAIGN": id.text], now: context.clocks.boot, about: id.text)
             }
         }
     }
@@ -169,13 +178,17 @@ actor CampaignKeeper {
                 nextChange = min(nextChange ?? moment, moment)
             }
         } catch {
-            lookAgainSoon(because: "the receipt of campaign \(standing.job) cannot be brought up to date: \(error)")
+            lookAgainSoon(
+                because: "the receipt of campaign \(standing.job) cannot be brought up to date: \(error)",
+                error is LedgerError ? .ledgerTrouble : .spoolTrouble, campaign: standing.job)
             if let error = error as? LedgerError, !error.isOfOneRow { await sayWhyNothingIsSent("\(error)") }
         }
     }
 
-    private func lookAgainSoon(because why: String) {
-        context.journal.noteSeldom(.error, .ledgerTrouble, why, now: context.clocks.boot)
+    private func lookAgainSoon(because why: String, _ event: DaemonJournal.Event, campaign: JobID? = nil) {
+        context.journal.noteSeldom(
+            .error, event, why, campaign.map { ["CAMPAIGN": $0.text] } ?? [:], now: context.clocks.boot,
+            about: campaign?.text ?? "campaigns")
         context.progress.hindered("campaigns", by: why)
         isHindered = true
         nextFullLook = nil
@@ -187,7 +200,14 @@ actor CampaignKeeper {
             let (changed, isDone) = try await context.ledger.advance(
                 campaign: standing.number, now: now, limit: CampaignKeeper.closingBatch,
                 examining: context.settings.current.settlingRelays)
-            if changed.state != standing.state, changed.state == .running { wakeLanes() }
+            if changed.state != standing.state, changed.state == .running {
+                wakeLanes()
+                context.journal.note(
+                    .info, .changed, "campaign \(standing.job) is running",
+                    [
+                        "CAMPAIGN": standing.job.text, "STATE": changed.state.rawValue,
+                    ])
+            }
             if isDone || context.stopping.isSet { return changed }
             context.progress.beat("campaigns", at: context.clocks.boot)
         }

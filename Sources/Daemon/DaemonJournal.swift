@@ -19,25 +19,6 @@ struct DaemonJournal: Sendable {
         self.settings = settings
     }
 
-    /// Events that an operator may act on; the catalog explains each.
-    enum Event: String, CaseIterable {
-        case delivery = "348919af604e4c50ac6db79d0d49911d"
-        case uncertain = "ca5c4bb56d0b454b84741964cf680998"
-        case paused = "ebc10ececc234cbaa32ed6aad56dad79"
-        case rejected = "ca4eb0c058614661bc88a4f89d19374e"
-        case accepted = "68608d73cbea4d8d86673fe424941885"
-        case ended = "f3cb85bcc7f14523a8fe46eda8d7545f"
-        case relayTrouble = "f811ee3f3aa2499d9d21c57a7c2cad7c"
-        case ledgerTrouble = "760d5df0a3fd4adb9bc3d961a19a9bce"
-        case reloaded = "1754488f464a489f9b59c45fe98d0821"
-        case reloadRefused = "9fbab4d5f3a84b62b957d8356b86f2bd"
-        case recovered = "fb781f0f9c0645928cef8d7b09f22e3c"
-        case settled = "cb9f0f3182094d2f958d7324e1e3dc80"
-        case held = "ef2a83ac85a5431e8305e88f70759fde"
-        case scarce = "3d3f22d3da4f480db10f1ee73e9e0a8a"
-        case consentChanged = "48df186cb42846cb81cd091dfd1922bc"
-    }
-
     func note(
         _ level: Logger.Level, _ event: Event?, _ message: String, _ fields: [String: String] = [:],
         file: String = #fileID, function: String = #function, line: UInt = #line
@@ -105,16 +86,19 @@ struct DaemonJournal: Sendable {
     }
 
     /// The one line of a doubt that ended.
-    func settled(_ doubt: SettledDoubt, by evidence: SettlementEvidence) {
+    ///
+    /// - Parameter job: The control job that ended it, if one did.
+    func settled(_ doubt: SettledDoubt, by evidence: SettlementEvidence, job: JobID? = nil) {
         let person = shown(doubt.address)
+        var fields = [
+            "CAMPAIGN": doubt.job.text, "DELIVERY": "\(doubt.delivery)", "RECIPIENT": person,
+            "SETTLED_AS": doubt.settlement.rawValue, "EVIDENCE": evidence.kind.rawValue,
+        ]
+        fields["JOB"] = job?.text
         note(
             .notice, .settled,
             "uncertain no more, settled as \(doubt.settlement.rawValue) (\(evidence.kind.rawValue)): \(person): "
-                + evidence.text,
-            [
-                "CAMPAIGN": doubt.job.text, "DELIVERY": "\(doubt.delivery)", "RECIPIENT": person,
-                "SETTLED_AS": doubt.settlement.rawValue, "EVIDENCE": evidence.kind.rawValue,
-            ])
+                + evidence.text, fields)
     }
 
     /// A text with each address in it, such as a server's reply may hold, replaced by its pseudonym.
@@ -144,4 +128,18 @@ struct DaemonJournal: Sendable {
         if settings.current.showsAddresses { return address.text }
         return "recipient-" + key.token(for: "journal", address.key, digits: 12)
     }
+}
+
+extension Job {
+    /// By these a job is traced: `CAMPAIGN` is the campaign that a control job changes, else the job itself.
+    var journalFields: [String: String] {
+        var campaign = id
+        if case .control(let control) = self { campaign = control.campaign }
+        return ["CAMPAIGN": campaign.text, "JOB": id.text]
+    }
+}
+
+extension Intake.AcceptedDrop {
+    /// The same, with who dropped it.
+    var journalFields: [String: String] { job.journalFields.merging(["SUBMITTER": "\(submitter)"]) { $1 } }
 }

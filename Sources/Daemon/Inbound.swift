@@ -13,14 +13,15 @@ actor Inbound {
     private let context: DaemonContext
     private let keeper: CampaignKeeper
     private let executor: any SerialExecutor
-    private nonisolated let bell = Bell()
     /// What was left where it is, and when it is looked at again.
     private var left: [DirectoryEntryName: BootInstant] = [:]
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Nanoseconds between two looks.
-    private static let interval: Int64 = 30_000_000_000
+    /// Nanoseconds between two looks where nobody has seen that there is something.
+    private static let interval: Int64 = 600_000_000_000
+    /// Nanoseconds until a message is looked at again that came before the reply to the dot.
+    private static let patience: Int64 = 30_000_000_000
     /// Nanoseconds after which a message that could not be read is tried again.
     private static let retryInterval: Int64 = 600_000_000_000
     /// Messages in one go.
@@ -40,15 +41,18 @@ actor Inbound {
     }
 
     /// Looks at once; also when the daemon is to stop.
-    nonisolated func wake() { bell.ring() }
+    nonisolated func wake() { context.returnedMail.ring() }
 
-    /// Looks at start and every 30 s until the daemon stops.
+    /// Looks at start and whenever the intake has seen something, which looks every 30 s, until the daemon stops.
     func run() async {
         while !context.stopping.isSet, !Task.isCancelled {
             context.progress.beat(Inbound.loop, at: context.clocks.boot)
             if await look() { continue }
             guard !context.stopping.isSet else { break }
-            await bell.wait(until: context.clocks.boot.adding(nanoseconds: Inbound.interval), clocks: context.clocks)
+            let now = context.clocks.boot
+            let next = now.adding(nanoseconds: Inbound.interval)
+            context.progress.rests(Inbound.loop, from: now, until: next)
+            await context.returnedMail.wait(until: next, clocks: context.clocks)
         }
         context.progress.rests(Inbound.loop)
     }
@@ -85,7 +89,7 @@ actor Inbound {
         }
         // A notification may be faster than the reply to the dot, and is needed if that never comes.
         guard try await !context.ledger.isInFlight(delivery) else {
-            left[name] = now.adding(nanoseconds: Inbound.interval)
+            left[name] = now.adding(nanoseconds: Inbound.patience)
             return
         }
         let evidence = SettlementEvidence(kind: .bounce, text: mail.evidence)
@@ -113,7 +117,7 @@ actor Inbound {
         tell("a returned message stays where it is: \(error)", now: now)
     }
 
-    private func tell(_ message: String, _ event: DaemonJournal.Event? = nil, now: BootInstant) {
+    private func tell(_ message: String, _ event: DaemonJournal.Event = .returnedMailTrouble, now: BootInstant) {
         context.journal.noteSeldom(.warning, event, message, now: now, about: Inbound.loop)
     }
 

@@ -46,11 +46,12 @@ extension Intake {
                 "the id “\(job.id)” was used before for other content (receipt \(record.receipt)); "
                 + "give this job an id of its own"
             let error = JobError(pointer: "/id", line: nil, column: nil, file: file, message: message)
-            try await reject(claim, errors: [error], id: job.id.text, kind: job.kind.rawValue)
+            try await reject(
+                claim, errors: [error], id: job.id.text, kind: job.kind.rawValue, fields: job.journalFields)
             return true
         }
         let repeated = try await context.ledger.noteRepeat(job: job.id)
-        try await answerRepeat(of: repeated, claim: claim)
+        try await answerRepeat(of: repeated, claim: claim, fields: job.journalFields)
         return true
     }
 
@@ -63,7 +64,7 @@ extension Intake {
         }
     }
 
-    func answerRepeat(of record: JobRecord, claim: ClaimedDrop) async throws {
+    func answerRepeat(of record: JobRecord, claim: ClaimedDrop, fields: [String: String]) async throws {
         guard let first = ReceiptName(record.receipt) else {
             throw LedgerError.conflict("“\(record.receipt)” of job \(record.id) is no name of a receipt")
         }
@@ -80,11 +81,19 @@ extension Intake {
         report(try context.spool.discard(claim))
         context.journal.note(
             .info, .accepted, "job \(record.id) came again (\(record.repeats)): nothing is done twice",
-            ["CAMPAIGN": record.id.text, "RECEIPT": first.text])
+            fields.merging(["RECEIPT": first.text, "DROP": "\(claim.name)"]) { $1 })
+    }
+
+    func tellAccepted(_ job: Job, claim: ClaimedDrop, receipt: ReceiptName) {
+        let fields = ["RECEIPT": receipt.text, "DROP": "\(claim.name)", "KIND": job.kind.rawValue]
+        context.journal.note(
+            .info, .accepted, "drop \(claim.name) is accepted as \(job.kind.rawValue) job \(job.id)",
+            job.journalFields.merging(fields) { $1 })
     }
 
     func reject(
-        _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, name: ReceiptName? = nil
+        _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, name: ReceiptName? = nil,
+        fields: [String: String]? = nil
     ) async throws {
         var receipt = Receipt(job: id, kind: kind, state: .rejected)
         receipt.errors = errors
@@ -97,7 +106,14 @@ extension Intake {
         let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""
         context.journal.note(
             .notice, .rejected, "drop \(claim.name) is rejected: \(first)",
-            ["RECEIPT": name.text, "ERRORS": "\(errors.count)", "CAMPAIGN": id ?? "-"])
+            (fields ?? Intake.fields(id: id, kind: kind)).merging(
+                ["RECEIPT": name.text, "ERRORS": "\(errors.count)", "DROP": "\(claim.name)"]) { $1 })
+    }
+
+    /// What is known of a job that could not be read: of a control job not which campaign it is about.
+    private static func fields(id: String?, kind: String?) -> [String: String] {
+        guard let id else { return [:] }
+        return kind == Job.Kind.control.rawValue ? ["JOB": id] : ["JOB": id, "CAMPAIGN": id]
     }
 
     func reserve(_ name: String, owner: String) async throws -> ReceiptName {
@@ -110,17 +126,18 @@ extension Intake {
     }
 
     func fail(_ message: String) {
-        context.journal.note(.error, nil, message)
+        context.journal.note(.error, .spoolTrouble, message)
     }
 
     /// For trouble that keeps a loop from its work until it is gone: the status says so too.
-    func hindered(_ loop: String, by why: String, about subject: String) {
+    func hindered(_ loop: String, by why: String, about subject: String, _ fields: [String: String]) {
         context.progress.hindered(loop, by: why)
-        fail(why, about: subject)
+        fail(why, about: subject, fields)
     }
 
     /// For trouble that is tried again soon.
-    func fail(_ message: String, about subject: String) {
-        context.journal.noteSeldom(.error, nil, message, now: context.clocks.boot, about: subject)
+    private func fail(_ message: String, about subject: String, _ fields: [String: String]) {
+        context.journal.noteSeldom(
+            .error, .spoolTrouble, message, fields, now: context.clocks.boot, about: subject)
     }
 }

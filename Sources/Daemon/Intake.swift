@@ -27,6 +27,8 @@ actor Intake {
     let account: @Sendable (UInt32) throws -> Account
     /// Claimed drops that could not be dealt with for trouble of the machine: tried again until they are.
     private var left: [ClaimedDrop] = []
+    /// Of claimed drops that were read: what tells their job in the journal.
+    var jobFields: [String: [String: String]] = [:]
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -113,7 +115,7 @@ actor Intake {
                         try watcher.drain(into: &hints)
                     } catch {
                         source.cancel()
-                        self.context.journal.note(.warning, nil, "\(error); looking every 30 s instead")
+                        self.context.journal.note(.warning, .noHints, "\(error); looking every 30 s instead")
                     }
                 }
                 self.bell.ring()
@@ -121,7 +123,8 @@ actor Intake {
             source.resume()
             return (watcher, source)
         } catch {
-            fail("\(error); looking every 30 s instead")
+            context.journal.noteSeldom(
+                .warning, .noHints, "\(error); looking every 30 s instead", now: context.clocks.boot, about: "intake")
             return nil
         }
     }
@@ -151,11 +154,22 @@ actor Intake {
             fail("\(error)")
             wait = Intake.retryInterval
         }
+        lookForReturnedMail()
         if left.isEmpty, !isHindered {
             context.progress.hindered("intake", by: nil)
             return wait
         }
         return min(wait, Intake.retryInterval)
+    }
+
+    /// So that nobody else has to be woken to look.
+    private func lookForReturnedMail() {
+        do throws(SpoolError) {
+            if try !context.spool.newReturnedMails(limit: 1).isEmpty { context.returnedMail.ring() }
+        } catch {
+            // Who reads it tells what is wrong with it.
+            context.returnedMail.ring()
+        }
     }
 
     /// What a crash left behind goes on as if it had just come.
@@ -172,7 +186,9 @@ actor Intake {
             try await take(drop)
             return true
         } catch {
-            hindered("intake", by: "the drop \(drop.name) cannot be taken: \(error)", about: drop.identity)
+            hindered(
+                "intake", by: "the drop \(drop.name) cannot be taken: \(error)", about: drop.identity,
+                ["DROP": "\(drop.name)"])
             return false
         }
     }
@@ -181,11 +197,15 @@ actor Intake {
         context.progress.beat("intake", at: context.clocks.boot)
         do {
             try await process(claim)
+            jobFields[claim.id] = nil
         } catch {
             left.append(claim)
             // Trouble of the machine is no crash, however often it comes.
             forgiveAttempt(claim)
-            hindered("intake", by: "the drop \(claim.name) cannot be dealt with now: \(error)", about: claim.id)
+            var fields = jobFields.removeValue(forKey: claim.id) ?? [:]
+            fields["DROP"] = "\(claim.name)"
+            hindered(
+                "intake", by: "the drop \(claim.name) cannot be dealt with now: \(error)", about: claim.id, fields)
         }
     }
 
@@ -200,7 +220,9 @@ actor Intake {
             try context.spool.write(receipt, to: name, durable: true)
             try context.spool.refuse(drop)
             context.meters.job(isAccepted: false)
-            context.journal.note(.notice, .rejected, "a drop was refused: \(error.message)", ["RECEIPT": name.text])
+            context.journal.note(
+                .notice, .rejected, "a drop was refused: \(error.message)",
+                ["RECEIPT": name.text, "DROP": "\(drop.name)"])
         }
     }
 
@@ -216,6 +238,7 @@ actor Intake {
         case .failure(let found):
             try await reject(claim, errors: found.errors, id: found.id, kind: found.kind)
         case .success(let job):
+            jobFields[claim.id] = job.journalFields
             if try await isKnown(job, claim: claim, sha256: sha256, file: file) { return }
             try await begin(job, claim: claim, inspection: inspection, sha256: sha256, file: file)
         }
@@ -231,7 +254,8 @@ actor Intake {
         let known = try await context.ledger.job(job.id)
         try await review(job, by: &judge, isKnown: known != nil)
         guard judge.errors.isEmpty else {
-            return try await reject(claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue)
+            return try await reject(
+                claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue, fields: job.journalFields)
         }
         var job = job
         if case .consent(let consent) = job { job = .consent(judge.believed(consent)) }
@@ -244,6 +268,7 @@ actor Intake {
                 job: job, sha256: sha256, receipt: receipt.text, claim: claim.id, submitter: inspection.owner,
                 bytes: judge.bytes, now: now)
             context.meters.job(isAccepted: true)
+            tellAccepted(job, claim: claim, receipt: receipt)
         }
         var fingerprint = ""
         if case .campaign(let campaign) = job {
@@ -293,7 +318,9 @@ actor Intake {
                 return context.progress.hindered("planning", by: nil)
             } catch {
                 forgiveAttempt(drop.claim)
-                hindered("planning", by: "job \(drop.job.id): \(error); it is tried again", about: drop.claim.id)
+                hindered(
+                    "planning", by: "job \(drop.job.id): \(error); it is tried again", about: drop.claim.id,
+                    drop.job.journalFields)
             }
             let next = context.clocks.boot.adding(nanoseconds: 5_000_000_000)
             while context.clocks.boot < next, !context.stopping.isSet {
@@ -330,7 +357,7 @@ actor Intake {
             }
             try await reject(
                 drop.claim, errors: errors, id: drop.job.id.text, kind: drop.job.kind.rawValue,
-                name: drop.receipt)
+                name: drop.receipt, fields: drop.job.journalFields)
         } catch is Expander.Stopped {
             forgiveAttempt(drop.claim)
         }

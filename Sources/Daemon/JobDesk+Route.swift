@@ -30,7 +30,8 @@ extension JobDesk {
                 + "\(route.from): \(because)"
             let stay = rerouted.uncertain + rerouted.inFlight
             if stay > 0 { message += "; \(stay) that were handed over to it stay" }
-            context.journal.note(.notice, nil, message, ["CAMPAIGN": control.campaign.text, "RELAY": route.to])
+            context.journal.note(
+                .notice, .changed, message, drop.journalFields.merging(["RELAY": route.to]) { $1 })
             await keeper.touch(rerouted.campaign)
             wakeLanes()
             try await answer(drop, "control job \(control.id) is done")

@@ -29,11 +29,9 @@ struct JobDesk {
             estimate: { keeper.estimate(queued: $0, relays: $1, windows: campaign.windows, from: $2) })
         wakeLanes()
         context.journal.note(
-            .notice, .accepted, "campaign \(campaign.id) is planned and \(state.rawValue)",
-            [
-                "CAMPAIGN": campaign.id.text, "STATE": state.rawValue, "RECEIPT": drop.receipt.text,
-                "SUBMITTER": "\(drop.submitter)",
-            ])
+            .notice, state == .held ? .needsApproval : .planned,
+            "campaign \(campaign.id) is planned and \(state.rawValue)",
+            drop.journalFields.merging(["STATE": state.rawValue, "RECEIPT": drop.receipt.text]) { $1 })
         await keeper.touch(number)
     }
 
@@ -69,7 +67,7 @@ struct JobDesk {
             throw refusal(pointer, why.description)
         case .success(let settled):
             try context.spool.removeKept(control.id)
-            for doubt in settled { context.journal.settled(doubt, by: evidence) }
+            for doubt in settled { context.journal.settled(doubt, by: evidence, job: control.id) }
             if let number = settled.first?.campaign { await keeper.touch(number) }
             wakeLanes()
             try await answer(drop, "\(settled.count) deliveries of \(control.campaign) are settled: \(reason)")
@@ -103,12 +101,10 @@ struct JobDesk {
                 await keeper.touch(number)
             }
             wakeLanes()
-            let event: DaemonJournal.Event? = state == .paused ? .paused : nil
+            let event: DaemonJournal.Event = state == .paused ? .paused : .changed
             context.journal.note(
                 .notice, event, "campaign \(control.campaign) is \(state.rawValue): \(because)",
-                [
-                    "CAMPAIGN": control.campaign.text, "STATE": state.rawValue, "SUBMITTER": "\(drop.submitter)",
-                ])
+                drop.journalFields.merging(["STATE": state.rawValue]) { $1 })
             try await answer(drop, "control job \(control.id) is done")
         }
     }
@@ -126,8 +122,7 @@ struct JobDesk {
         }
         try context.spool.write(JobReceipts.receipt(of: record), to: drop.receipt, durable: true)
         context.journal.note(
-            .info, .accepted, message,
-            ["CAMPAIGN": record.id.text, "RECEIPT": drop.receipt.text, "SUBMITTER": "\(drop.submitter)"])
+            .info, .done, message, drop.journalFields.merging(["RECEIPT": drop.receipt.text]) { $1 })
     }
 }
 

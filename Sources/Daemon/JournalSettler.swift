@@ -16,7 +16,6 @@ actor JournalSettler {
     private let read: Reading
     private let judge: @Sendable (PostfixTrace, PostfixTrace.Question, Timestamp) -> PostfixTrace.Verdict
     private let executor: any SerialExecutor
-    private nonisolated let bell = Bell()
     /// Nothing is given up earlier than a quarter of an hour after the first look: Postfix may have been down as well.
     private var firstLook: Timestamp?
 
@@ -24,6 +23,8 @@ actor JournalSettler {
 
     private static let soon: Int64 = 5_000_000_000
     private static let later: Int64 = 30_000_000_000
+    /// Where there is no doubt.
+    private static let quiet: Int64 = 600_000_000_000
     /// Doubts that begin within so many milliseconds are looked up in one reading.
     private static let span: Int64 = 30 * 60 * 1000
     /// A doubt so fresh, in milliseconds, is looked at every five seconds.
@@ -52,15 +53,16 @@ actor JournalSettler {
     }
 
     /// The configuration changed, or the daemon stops.
-    nonisolated func wake() { bell.ring() }
+    nonisolated func wake() { context.doubts.ring() }
 
     /// Looks until the daemon stops.
     func run() async {
         tryReading()
         while !context.stopping.isSet {
             context.progress.beat("settling", at: context.clocks.boot)
-            let wait = await look()
-            await bell.wait(until: context.clocks.boot.adding(nanoseconds: wait), clocks: context.clocks)
+            let next = context.clocks.boot.adding(nanoseconds: await look())
+            context.progress.rests("settling", from: context.clocks.boot, until: next)
+            await context.doubts.wait(until: next, clocks: context.clocks)
         }
         context.progress.gone("settling")
     }
@@ -72,17 +74,18 @@ actor JournalSettler {
         do {
             _ = try read(configuration.postfixUser, context.clocks.wall)
         } catch {
-            trouble(.warning, nil, "doubt cannot be settled by the journal: \(error)")
+            trouble(.warning, .settlingTrouble, "doubt cannot be settled by the journal: \(error)")
         }
     }
 
-    /// Looks into every doubt once. Returns after how many nanoseconds the next look is due.
+    /// Looks into every doubt once. Returns after how many nanoseconds the next look is due, unless somebody rings.
     private func look() async -> Int64 {
         let now = context.clocks.wall
         let since = firstLook ?? now
         firstLook = since
         do {
             var doubts = try await openDoubts()[...]
+            guard !doubts.isEmpty else { return JournalSettler.quiet }
             var isSoon = false
             while let first = doubts.first, !context.stopping.isSet {
                 context.progress.beat("settling", at: context.clocks.boot)
@@ -97,7 +100,7 @@ actor JournalSettler {
         } catch {
             let why = "doubt cannot be settled by the journal: \(error)"
             context.progress.hindered("settling", by: why)
-            trouble(.warning, nil, why)
+            trouble(.warning, .settlingTrouble, why)
         }
         return JournalSettler.later
     }

@@ -27,6 +27,20 @@ package enum Launch {
         }
     }
 
+    /// Asks the running daemon to read its configuration again, waits, and says what is wrong with it if it is refused.
+    /// Returns the exit status: 0 if the new configuration is in force, else 1.
+    package static func reload() -> Int32 {
+        let (words, isAccepted) = ReloadCommand.run(directory: runtimeDirectory)
+        for line in words { complain(line) }
+        return isAccepted ? 0 : 1
+    }
+
+    /// The first of those that systemd made; nil without systemd.
+    private static var runtimeDirectory: String? {
+        let list = ProcessInfo.processInfo.environment["RUNTIME_DIRECTORY"] ?? ""
+        return list.split(separator: ":").first.map(String.init)
+    }
+
     /// Runs the daemon and exits with its status.
     ///
     /// The work is not that of an asynchronous `main`, which would run above the default priority: a hardened service
@@ -45,11 +59,10 @@ package enum Launch {
             configuration = try ConfigurationFile.load(path)
             clocks = try SystemClocks()
         } catch let error as ConfigurationFile.Invalid {
-            logger(clock: nil).critical("\(error.mistakes.joined(separator: "; "))")
-            return configurationStatus
+            return fail(logger(clock: nil), error.mistakes.joined(separator: "; "), configurationStatus)
         } catch {
-            logger(clock: nil).critical("the machine's boot id cannot be read: \(error)")
-            return temporaryStatus
+            return fail(
+                logger(clock: nil), "the machine's boot id cannot be read: \(error)", temporaryStatus)
         }
         let logger = logger(clock: clocks)
         do {
@@ -67,18 +80,23 @@ package enum Launch {
             try await group.run()
             return 0
         } catch let error as LedgerError {
-            logger.critical("\(error)")
-            return error.isConfiguration ? configurationStatus : temporaryStatus
+            return fail(logger, "\(error)", error.isConfiguration ? configurationStatus : temporaryStatus)
         } catch let error as RelayFactory.Unusable {
-            logger.critical("\(path): a relay cannot be used: \(error)")
-            return configurationStatus
+            return fail(logger, "\(path): a relay cannot be used: \(error)", configurationStatus)
         } catch let error as CredentialError {
-            logger.critical("\(path): \(error)")
-            return configurationStatus
+            return fail(logger, "\(path): \(error)", configurationStatus)
+        } catch let error as CampaignDaemon.Failed {
+            return fail(logger, "\(error)", temporaryStatus, .brokeOff)
         } catch {
-            logger.critical("\(error)")
-            return temporaryStatus
+            return fail(logger, "\(error)", temporaryStatus)
         }
+    }
+
+    private static func fail(
+        _ logger: Logger, _ why: String, _ status: Int32, _ event: DaemonJournal.Event = .startFailed
+    ) -> Int32 {
+        logger.critical("\(why)", metadata: ["MESSAGE_ID": "\(event.rawValue)", "EXIT_STATUS": "\(status)"])
+        return status
     }
 
     /// The highest number of an intent in what this user wrote into the journal of late about this ledger.
@@ -94,12 +112,6 @@ package enum Launch {
             logger.info("the journal is not asked whether the ledger is the newest one: \(error)")
             return nil
         }
-    }
-
-    /// Of several that systemd made, the first.
-    private static var runtimeDirectory: String? {
-        let value = ProcessInfo.processInfo.environment["RUNTIME_DIRECTORY"] ?? ""
-        return value.split(separator: ":").first.map(String.init)
     }
 
     /// The lifecycle library's own remarks are of no use to an operator.

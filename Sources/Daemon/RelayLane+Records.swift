@@ -50,6 +50,7 @@ extension RelayLane {
 
     /// Tells the campaign's keeper, who knows what came in a row.
     func note(_ due: DueDelivery, _ outcome: Outcome, detail: String) async {
+        if outcome == .uncertain || due.isInDoubt { context.doubts.ring() }
         if let because = await keeper.note(outcome, campaign: due.campaign, detail: detail) {
             await pause(due, because: because)
         }
@@ -123,7 +124,7 @@ extension RelayLane {
         guard context.progress.ledgerTrouble != nil, await records.isOpen, context.progress.ledgerTrouble(nil) else {
             return
         }
-        context.journal.note(.notice, .ledgerTrouble, "the ledger can be used again; sending goes on")
+        context.journal.note(.notice, .ledgerWorks, "the ledger can be used again; sending goes on")
         await keeper.touchAll()
     }
 

@@ -35,6 +35,12 @@ actor RelayLane {
     private static let commitLead: Int64 = 4_000_000
     /// A transaction is not begun earlier than this before its slot, in nanoseconds: servers do not wait for ever.
     private static let longestLead: Int64 = 20_000_000_000
+    /// Seconds after which what a connection does must be over, whatever the server does, or the lane is stuck: all
+    /// replies of a greeting; a message of the largest size, slowly; the dot, without its reply; the end.
+    private static let longestGreeting: Int64 = 3600
+    private static let longestOffer: Int64 = 7200
+    private static let longestDot: Int64 = 900
+    private static let longestClose: Int64 = 900
 
     init(
         name: String, context: DaemonContext, library: CampaignLibrary, keeper: CampaignKeeper, overall: OverallPace,
@@ -71,9 +77,9 @@ actor RelayLane {
 
     func run() async {
         while !isEnding.isSet {
-            await resting { await records.pass() }
+            await resting(until: nil) { await records.pass() }
             if let until = leaveAloneUntil, until > context.clocks.boot {
-                await resting { await bell.wait(until: until, clocks: context.clocks) }
+                await resting(until: until) { await bell.wait(until: until, clocks: context.clocks) }
                 continue
             }
             do throws(LedgerError) {
@@ -110,17 +116,29 @@ actor RelayLane {
     private var idleNanoseconds: Int64 { Int64(settings?.idleSeconds ?? 15) * 1_000_000_000 }
 
     /// Runs what may rightly take long, during which no sign of life is expected.
-    private func resting<Value: Sendable>(_ wait: () async -> Value) async -> Value {
-        context.progress.rests(loop)
+    ///
+    /// - Parameter end: When it must have come to its end; nil if nobody can know.
+    private func resting<Value: Sendable>(until end: BootInstant?, _ wait: () async -> Value) async -> Value {
+        if let end {
+            context.progress.rests(loop, from: context.clocks.boot, until: end)
+        } else {
+            context.progress.rests(loop)
+        }
         defer { context.progress.beat(loop, at: context.clocks.boot) }
         return await wait()
+    }
+
+    /// Runs what the connection must have ended by itself after so many seconds, by its times for each step.
+    private func resting<Value: Sendable>(seconds: Int64, _ wait: () async -> Value) async -> Value {
+        await resting(until: context.clocks.boot.adding(nanoseconds: seconds * 1_000_000_000), wait)
     }
 
     /// Waits for work; ends a connection that has been idle for too long.
     func rest(until: Timestamp?, now: Timestamp) async {
         if until == nil { turns = Turns() }
         let boot = context.clocks.boot
-        var deadline = boot.adding(nanoseconds: 30_000_000_000)
+        // Whoever makes something due rings; what becomes due by time alone follows a wall clock that may be set.
+        var deadline = boot.adding(nanoseconds: until == nil ? 600_000_000_000 : 30_000_000_000)
         if let until {
             deadline = min(deadline, boot.adding(nanoseconds: (until.milliseconds - now.milliseconds) * 1_000_000))
         }
@@ -132,11 +150,11 @@ actor RelayLane {
                 deadline = min(deadline, closing)
             }
         }
-        await resting { await bell.wait(until: deadline, clocks: context.clocks) }
+        await resting(until: deadline) { await bell.wait(until: deadline, clocks: context.clocks) }
     }
 
     private func closeConnection() async {
-        await resting { await connection.close() }
+        await resting(seconds: RelayLane.longestClose) { await connection.close() }
         idleSince = nil
     }
 
@@ -147,7 +165,9 @@ actor RelayLane {
         guard now >= begin else {
             if idleSince != nil, begin.nanoseconds - now.nanoseconds > idleNanoseconds { await closeConnection() }
             let limit = now.adding(nanoseconds: 30_000_000_000)
-            return await resting { await bell.wait(until: min(begin, limit), clocks: context.clocks) }
+            return await resting(until: limit) {
+                await bell.wait(until: min(begin, limit), clocks: context.clocks)
+            }
         }
         do {
             let prepared = try await library.campaign(due.job)
@@ -169,13 +189,11 @@ actor RelayLane {
 
     private func attempt(_ due: DueDelivery, _ made: MessageMaker.Made) async throws(LedgerError) {
         let isFresh: Bool
-        switch await resting({ await connection.open() }) {
+        let toOpen = Int64(settings?.connectSeconds ?? 60) + RelayLane.longestGreeting
+        switch await resting(seconds: toOpen, { await connection.open() }) {
         case .ready(let fresh):
             isFresh = fresh
-            if fresh {
-                backoff.succeeded()
-                context.trouble(name, nil)
-            }
+            if fresh { isUsable() }
         case .refused(let phase, let reply):
             return try await refused(due, phase: phase, reply: reply)
         case .failed(let phase, let why):
@@ -184,11 +202,14 @@ actor RelayLane {
             return routeTrouble("\(phase.rawValue): \(why)")
         }
         // Before the message is offered: no server shall wait for a dot while other relays have their turn.
-        let turn = await resting { await overall.enter(now: { [clocks = context.clocks] in clocks.boot }) }
+        let turn = await resting(until: nil) { await overall.enter(now: { [clocks = context.clocks] in clocks.boot }) }
         defer { turn?.leave(writtenAt: nil) }
         if let turn { await sleep(until: turn.slot.adding(nanoseconds: -lead)) }
         let began = context.clocks.boot
-        switch await resting({ await connection.offer(made.envelope, message: made.message) }) {
+        let offered = await resting(seconds: RelayLane.longestOffer) {
+            await connection.offer(made.envelope, message: made.message)
+        }
+        switch offered {
         case .armed:
             preparation = (3 * preparation + context.clocks.boot.nanoseconds - began.nanoseconds) / 4
             try await handOver(due, made, turn: turn)
@@ -234,7 +255,10 @@ actor RelayLane {
         await ledgerIsWell()
         await sleepUnconditionally(until: slot)
         context.progress.awaiting(name, true)
-        let ended = await resting { await connection.handOver(written: { turn?.leave(writtenAt: $0) }) }
+        let toHandOver = Int64(settings?.finalReplySeconds ?? 600) + RelayLane.longestDot
+        let ended = await resting(seconds: toHandOver) {
+            await connection.handOver(written: { turn?.leave(writtenAt: $0) })
+        }
         context.progress.awaiting(name, false)
         await conclude(due, ended, intent: intent.number, relays: claims.map(\.name))
     }
@@ -333,10 +357,20 @@ actor RelayLane {
             "relay \(name) cannot be used (\(why)); trying again in \(pause / 1_000_000_000) s", ["RELAY": name])
     }
 
+    private func isUsable() {
+        if backoff.failures > 0 {
+            context.journal.note(
+                .notice, .relayWorks, "relay \(name) can be used again, after \(backoff.failures) failures",
+                ["RELAY": name])
+        }
+        backoff.succeeded()
+        context.trouble(name, nil)
+    }
+
     /// Sleeps on, whatever rings, but not past the end of the lane.
     private func sleep(until instant: BootInstant) async {
         while context.clocks.boot < instant, !isEnding.isSet {
-            await resting { await bell.wait(until: instant, clocks: context.clocks) }
+            await resting(until: instant) { await bell.wait(until: instant, clocks: context.clocks) }
         }
     }
 

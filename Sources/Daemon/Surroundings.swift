@@ -18,7 +18,8 @@ struct Surroundings: Sendable {
     var watchesIncoming = true
     /// What tells this machine apart from all others; nil if that is not known.
     var machine: String?
-    /// The directory of the service for what lives as long as it runs; nil if there is none.
+    /// The directory of the service for what lives as long as it runs, such as the socket on which `campaignd --reload`
+    /// finds the daemon; nil if there is none.
     var runtimeDirectory: String?
     /// What the local Postfix wrote into the journal since a moment; its user is the first argument.
     var postfixReading: JournalSettler.Reading?

@@ -25,7 +25,7 @@ final class Machine: Sendable {
         var daemon: CampaignDaemon?
         var failure: String?
         var hasEnded = false
-        var reload: AsyncStream<Void>.Continuation?
+        var reload: AsyncStream<Reload>.Continuation?
         var journal: [String] = []
     }
 
@@ -68,7 +68,7 @@ final class Machine: Sendable {
 
     /// Begins; nothing runs before `drain`.
     func start() {
-        let (reloads, reload) = AsyncStream.makeStream(of: Void.self)
+        let (reloads, reload) = AsyncStream.makeStream(of: Reload.self)
         state.withLock { $0.reload = reload }
         Task.detached {
             do {
@@ -109,7 +109,7 @@ final class Machine: Sendable {
     }
 
     func wake() { state.withLock { $0.daemon }?.wake() }
-    func reload() { _ = state.withLock { $0.reload }?.yield() }
+    func reload() { _ = state.withLock { $0.reload }?.yield(Reload()) }
     func stop() { state.withLock { $0.daemon }?.stop() }
 
     private var logger: Logger {

@@ -24,18 +24,33 @@ extension WholeDaemon {
         func `systemd starts and stops and reloads and restarts the daemon and the journal has its fields`()
             async throws
         {
+            let lines = try await underSystemd(["/bin/bash", "under-systemd.sh"])
+            Figures.say("systemd: \(lines.count { $0.hasPrefix("ok") }) checks hold")
+            #expect(lines.contains { $0.hasPrefix("ok") }, "the checks were made")
+        }
+
+        @Test(.timeLimit(.minutes(5)))
+        func `whatever is done to the unit, systemctl and the journal tell what became of it, and its sandbox holds`()
+            async throws
+        {
+            let lines = try await underSystemd([
+                "/usr/bin/env", "PYTHONDONTWRITEBYTECODE=1", "python3", "systemd/lifecycle",
+            ])
+            Figures.say("the unit:\n  " + lines.joined(separator: "\n  "))
+            #expect(lines.count { $0.hasPrefix("ok") } > 20, "the checks were made")
+        }
+
+        /// Runs a program of this folder inside a private systemd, with the daemon and the repository as arguments.
+        private func underSystemd(_ command: [String]) async throws -> [Substring] {
             let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             let root = folder.deletingLastPathComponent().deletingLastPathComponent().path
             let binary = URL(fileURLWithPath: try DaemonProcess.findBinary()).standardizedFileURL.path
+            let script = folder.path + "/" + (command.last ?? "")
             let result = try await runProcess(
-                [
-                    "/bin/bash", folder.path + "/with-systemd", "--timeout", "240", "/bin/bash",
-                    folder.path + "/under-systemd.sh", binary, root,
-                ], timeout: .seconds(280))
-            let lines = result.outputText.split(separator: "\n")
-            Figures.say("systemd: \(lines.count { $0.hasPrefix("ok") }) checks hold")
+                ["/bin/bash", folder.path + "/with-systemd", "--timeout", "240"] + command.dropLast()
+                    + [script, binary, root], timeout: .seconds(280))
             #expect(result.status == 0, "\(result.outputText)\n\(result.errorText)")
-            #expect(lines.contains { $0.hasPrefix("ok") }, "the checks were made")
+            return result.outputText.split(separator: "\n")
         }
     }
 }
