@@ -46,11 +46,12 @@ extension Configuration {
     package func estimatedFinish(
         queued: Int, relays names: [String], windows: [SendingWindow] = [], from begin: Timestamp
     ) -> Timestamp? {
-        let rate = names.reduce(0) { $0 + (relays[$1]?.messagesPerHour ?? 0) }
-        let limited = min(max(rate, 1), messagesPerHour ?? .max)
+        let known = names.compactMap { relays[$0] }
+        guard !known.isEmpty else { return nil }
+        let limited = min(known.map(\.messagesPerHour).reduce(0, +), messagesPerHour ?? .max)
         let work = Int64(queued) * 3_600_000 / Int64(limited)
         var end = begin
-        for relay in names.compactMap({ relays[$0] }) {
+        for relay in known {
             guard let finish = [SendingHours(windows), relay.hours].finish(of: work, from: begin) else { return nil }
             end = max(end, finish)
         }

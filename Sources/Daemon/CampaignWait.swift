@@ -23,7 +23,7 @@ struct CampaignWait {
         let ways = summary.waitingRelays.compactMap { configuration.relays[$0] }.map { [own, $0.hours] }
         guard !ways.isEmpty else { return }
         guard !ways.contains(where: { $0.areOpen(at: now) }) else {
-            nextChange = ways.compactMap { $0.closing(from: now) }.min()
+            nextChange = ways.filter { $0.areOpen(at: now) }.compactMap { $0.closing(from: now) }.min()
             return
         }
         nextChange = ways.compactMap { $0.opening(from: now) }.min()

@@ -28,14 +28,6 @@ extension Intake {
     /// Whether the ledger knows the job already; then the drop is answered.
     func isKnown(_ job: Job, claim: ClaimedDrop, sha256: String, file: String) async throws -> Bool {
         guard let record = try await context.ledger.job(job.id) else { return false }
-        if record.claim == claim.id, record.isFinished {
-            // A crash, or trouble with the receipt, came after the work was committed. The job's own copy stands; the
-            // original is not read again.
-            try await answerAgain(record)
-            if record.kind != .campaign { try context.spool.removeKept(record.id) }
-            report(try context.spool.discard(claim))
-            return true
-        }
         if record.claim == claim.id {
             // A crash came while it was planned. Should the original have changed since, it is a new job.
             if record.sha256 != sha256 { try await forget(record) }
@@ -53,6 +45,14 @@ extension Intake {
         let repeated = try await context.ledger.noteRepeat(job: job.id)
         try await answerRepeat(of: repeated, claim: claim, fields: job.journalFields)
         return true
+    }
+
+    /// A crash, or trouble with the receipt, came after the work was committed. The job's own copy stands; the original
+    /// is not read again.
+    func finishAgain(_ record: JobRecord, _ claim: ClaimedDrop) async throws {
+        try await answerAgain(record)
+        if record.kind != .campaign { try context.spool.removeKept(record.id) }
+        report(try context.spool.discard(claim))
     }
 
     /// The receipt may not have been written when the work was done.
@@ -95,6 +95,8 @@ extension Intake {
         _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, name: ReceiptName? = nil,
         fields: [String: String]? = nil
     ) async throws {
+        // It may have been begun before a restart, and be judged otherwise now: a rejected job reserves no id.
+        if let begun = try await context.ledger.job(claimedAs: claim.id), !begun.isFinished { try await forget(begun) }
         var receipt = Receipt(job: id, kind: kind, state: .rejected)
         receipt.errors = errors
         var name = name

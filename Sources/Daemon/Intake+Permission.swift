@@ -16,6 +16,7 @@ extension Intake {
     ///   there already.
     func review(_ job: Job, by judge: inout JobReview, isKnown: Bool) async throws {
         if case .control(let control) = job {
+            judge.isHeldSinceStart = try await context.ledger.holdOnNew() != nil
             judge.controlledSubmitter = try await context.ledger.job(control.campaign)?.submitter
         }
         judge.review(job)

@@ -229,6 +229,9 @@ actor Intake {
     /// Reads, judges and answers one drop. Throws only for trouble of the machine; then the drop stays claimed.
     private func process(_ claim: ClaimedDrop) async throws {
         guard claim.attempts < Intake.attemptLimit else { return try await park(claim) }
+        if let done = try await context.ledger.job(claimedAs: claim.id), done.isFinished {
+            return try await finishAgain(done, claim)
+        }
         let inspection = try context.spool.inspect(claim)
         guard inspection.errors.isEmpty, let form = inspection.form, let sha256 = inspection.sha256 else {
             return try await reject(claim, errors: inspection.errors, id: nil, kind: nil)

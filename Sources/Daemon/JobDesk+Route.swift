@@ -18,7 +18,13 @@ extension JobDesk {
                 "/to",
                 "the relay “\(route.to)” does not carry mail from \(sender); see “senders” in its configuration")
         }
-        switch try await context.ledger.reroute(campaign: control.campaign, route, by: control.id) {
+        var result = try await context.ledger.reroute(campaign: control.campaign, route, by: control.id)
+        while case .success(let piece) = result, !piece.isDone {
+            context.progress.beat("intake", at: context.clocks.boot)
+            result = try await context.ledger.reroute(
+                campaign: control.campaign, route, by: control.id, moved: piece.moved)
+        }
+        switch result {
         case nil: throw try await unknownCampaign(control)
         case .failure(.ended(let state)): throw refusal("/campaign", RerouteRefusal.ended(state).description)
         case .failure(let why): throw refusal("/from", why.description)

@@ -20,6 +20,9 @@ struct JobDesk {
     }
 
     private func plan(_ campaign: Campaign, _ drop: Intake.AcceptedDrop) async throws {
+        guard !JobReview.relays(campaign, context.settings.current).isEmpty else {
+            throw refusal("/relays", "there is no relay “default” any more: name the campaign's relays in “relays”")
+        }
         let prepared = try await library.campaign(campaign.id)
         var expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),

@@ -97,6 +97,9 @@ extension JobReview {
                 return [Refusal(pointer: "/campaign", message: message)]
             }
             switch control.action {
+            case .approve where isHeldSinceStart, .resume where isHeldSinceStart:
+                // The first of these is the word that the campaigns of everybody may go on.
+                return [mayNot("\(control.action.rawValue) while the ledger is held as restored", "/action")]
             case .approve, .pause, .resume, .cancel: return []
             case .settle, .reroute: return [mayNot("\(control.action.rawValue)", "/action")]
             }

@@ -18,6 +18,8 @@ struct JobReview {
     let file: String
     /// Who dropped the campaign that a control job is about; nil if that is not known, or there is none.
     var controlledSubmitter: UInt32?
+    /// Whether new campaigns are held, because the ledger was restored or comes from another machine.
+    var isHeldSinceStart = false
     /// The tables that permit the job; empty where none has to.
     var permits: [Submitters] = []
     private(set) var errors: [JobError] = []

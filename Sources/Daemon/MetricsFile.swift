@@ -73,6 +73,8 @@ actor MetricsFile {
         while !context.stopping.isSet {
             guard let path else {
                 remove()
+                context.progress.hindered("metrics", by: nil)
+                failure = nil
                 await bell.wait()
                 continue
             }

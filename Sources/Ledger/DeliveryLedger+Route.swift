@@ -10,6 +10,8 @@ package struct Rerouted: Sendable, Equatable {
     package var uncertain: Int
     /// Handed over just now; these stay too.
     package var inFlight: Int
+    /// Whether nothing is left to be moved; the control job has ended then.
+    package var isDone = true
 }
 
 /// Why a control job could not reroute anything.
@@ -29,12 +31,17 @@ package enum RerouteRefusal: Error, Sendable, Equatable, CustomStringConvertible
 }
 
 extension DeliveryLedger {
-    /// Gives what a campaign has queued for one relay to another one, test mails included, and ends the control job.
-    /// Nil if there is no such campaign.
+    /// Gives what a campaign has queued for one relay to another one, test mails included, piece by piece, so that
+    /// replies and withdrawals need not wait for a large one. The last piece ends the control job. Nil if there is no
+    /// such campaign.
     ///
     /// What was handed over stays: whether it is in doubt is a question to the relay that got it.
+    ///
+    /// - Parameters:
+    ///   - moved: How many the pieces before this one have moved.
+    ///   - limit: At most so many rows are moved now; call again while the result is not `isDone`.
     package func reroute(
-        campaign job: JobID, _ route: ControlJob.Route, by control: JobID
+        campaign job: JobID, _ route: ControlJob.Route, by control: JobID, moved: Int = 0, limit: Int = 5000
     ) throws(LedgerError) -> Result<Rerouted, RerouteRefusal>? {
         forgetPlaces()
         return try write { database in
@@ -48,9 +55,13 @@ extension DeliveryLedger {
             guard !state.isFinal else { return .failure(.ended(state)) }
             let number: Int64 = row["number"]
             try database.execute(
-                sql: "UPDATE deliveries SET relay = ? WHERE campaign = ? AND relay = ? AND state = 'queued'",
-                arguments: [route.to, number, route.from])
-            var rerouted = Rerouted(campaign: number, moved: database.changesCount, uncertain: 0, inFlight: 0)
+                sql: """
+                    UPDATE deliveries SET relay = ? WHERE id IN (
+                      SELECT id FROM deliveries WHERE campaign = ? AND relay = ? AND state = 'queued' LIMIT ?)
+                    """,
+                arguments: [route.to, number, route.from, limit])
+            let piece = database.changesCount
+            var rerouted = Rerouted(campaign: number, moved: moved + piece, uncertain: 0, inFlight: 0)
             rerouted.uncertain = try Self.count(database, number, relay: route.from, state: .uncertain)
             rerouted.inFlight = try Self.count(database, number, relay: route.from, state: .inFlight)
             guard rerouted.moved > 0 else {
@@ -61,6 +72,10 @@ extension DeliveryLedger {
                 try database.execute(
                     sql: "UPDATE campaigns SET relays = ? WHERE number = ?",
                     arguments: [(relays + [route.to]).joined(separator: " "), number])
+            }
+            guard piece < limit else {
+                rerouted.isDone = false
+                return .success(rerouted)
             }
             let stayed = ["uncertain": rerouted.uncertain, "inFlight": rerouted.inFlight].filter { $0.value > 0 }
             try Self.finish(

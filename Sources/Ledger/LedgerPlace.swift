@@ -28,7 +28,8 @@ struct LedgerPlace: Sendable {
     func sizes() throws(LedgerError) -> (file: Int64, writeAheadLog: Int64, free: Int64) {
         var system = statvfs()
         guard statvfs(path, &system) == 0 else { throw .file(path: path, reason: currentError()) }
-        let free = Int64(system.f_bavail) * Int64(system.f_frsize)
+        let (bytes, isTooMany) = UInt64(system.f_bavail).multipliedReportingOverflow(by: UInt64(system.f_frsize))
+        let free = isTooMany ? .max : Int64(clamping: bytes)
         return (try size(of: path), try size(of: path + "-wal"), free)
     }
 

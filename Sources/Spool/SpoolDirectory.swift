@@ -73,7 +73,8 @@ package struct SpoolDirectory: Sendable {
     package func freeBytes() throws(SpoolError) -> Int64 {
         var status = statvfs()
         guard fstatvfs(root.number, &status) == 0 else { throw SpoolError("examine", path, code: errno) }
-        return Int64(status.f_bavail) * Int64(status.f_frsize)
+        let (bytes, isTooMany) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+        return isTooMany ? .max : Int64(clamping: bytes)
     }
 
     /// How many drops wait in incoming/, up to `limit`.

@@ -229,6 +229,27 @@ struct IntakeTests {
         #expect(try receipt("c").repeats == 1)
     }
 
+    @Test(arguments: [Step.begun, .halfPlanned])
+    func `what was begun and is refused after a restart reserves no id, and can be dropped again`(
+        step: Step
+    ) async throws {
+        try dropCampaign()
+        try await live(until: step)
+        let configuration = fixture.configuration
+        var other = configuration
+        other.relays = try ["one": #require(other.relays["default"]), "two": #require(other.relays["default"])]
+        fixture.context.settings.replace(by: other)
+        try await fixture.serve()
+        #expect(try receipt("c").state == "rejected")
+        #expect(try await fixture.ledger.job(try #require(JobID("c"))) == nil)
+        #expect(producer.names(in: "work/kept").isEmpty)
+        fixture.context.settings.replace(by: configuration)
+        try dropCampaign("again")
+        try await fixture.serve()
+        #expect(try receipt("again").state == "running")
+        #expect(try receipt("again").count("queued") == 2)
+    }
+
     @Test func `a crash after an import was registered does not keep its list for ever`() async throws {
         let list = Array("email,Nieuwsbrief\na@people.example,J\n".utf8)
         try producer.dropBundle("people", json: JobText.contacts("i"), files: ["list.csv": list])

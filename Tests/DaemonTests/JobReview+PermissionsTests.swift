@@ -240,6 +240,19 @@ struct JobReviewPermissionsTests {
         }
     }
 
+    @Test(arguments: ["approve", "resume", "pause", "cancel"])
+    func `that sending goes on after a restore is not his to say, even of his own campaign`(action: String) throws {
+        for controls in [Submitters.Controls.own, .all] {
+            let errors = try fixture.review(
+                JobText.control("k", action, campaign: "c"), by: Account(uid: 998), controlling: 998,
+                isHeldSinceStart: true,
+                change: { $0.submitters = [Submitters(name: "a", users: [998], controls: controls)] }
+            ).errors
+            let isRefused = controls == .own && ["approve", "resume"].contains(action)
+            #expect(errors.map(\.pointer) == (isRefused ? ["/action"] : []))
+        }
+    }
+
     @Test func `to settle doubt is not his, even about his own campaign`() throws {
         let own = Submitters(name: "a", users: [998], controls: .own)
         let settle = JobText.control("k", "settle", campaign: "c", extra: ["as": "resend"])

@@ -56,6 +56,26 @@ import Testing
         #expect(summary.waitingRelays == ["default"])
     }
 
+    @Test func `many move piece by piece, and the last piece ends the control job`() async throws {
+        let ledger = try await ledger()
+        let route = ControlJob.Route(from: "dead", to: "default")
+        let job = ControlJob(
+            id: try jobID("k"), campaign: try jobID("mailing"), action: .reroute, reason: nil, route: route)
+        try await ledger.ledger.begin(
+            job: .control(job), sha256: "00", receipt: "k", claim: "claim-k", now: LedgerFixture.now)
+        var moved = 0
+        for (total, isDone) in [(2, false), (4, false), (5, true)] {
+            let piece = try await ledger.ledger.reroute(
+                campaign: job.campaign, route, by: job.id, moved: moved, limit: 2)?.get()
+            #expect(piece?.moved == total)
+            #expect(piece?.isDone == isDone)
+            #expect(try await ledger.ledger.job(job.id)?.isFinished == isDone)
+            moved = total
+        }
+        #expect(try await ledger.ledger.job(job.id)?.registered == ["rerouted": 5])
+        #expect(Set(try relays(ledger)) == ["default"])
+    }
+
     @Test func `what moved is due at the other relay, and no more at the old one`() async throws {
         let ledger = try await ledger()
         let taken = try #require(try await ledger.due(relay: "dead"))
