@@ -13,7 +13,8 @@ extension DaemonFixture {
     ///   - isHeldSinceStart: Whether the ledger was restored, or comes from another machine.
     func review(
         _ json: String, files: [String: String] = [:], by submitter: Account = Account(uid: 0), ownUser: UInt32 = 4000,
-        controlling other: UInt32? = nil, isHeldSinceStart: Bool = false, change: (inout Configuration) -> Void = { _ in }
+        controlling other: UInt32? = nil, isHeldSinceStart: Bool = false,
+        change: (inout Configuration) -> Void = { _ in }
     ) throws -> JobReview {
         try producer().dropBundle("drop", json: json, files: files.mapValues { Array($0.utf8) })
         var hints = IncomingHints()
