@@ -33,8 +33,8 @@ package enum LedgerFiles {
     package static func holder(path: String) -> Int32? {
         var status = stat()
         guard stat(path + ".lock", &status) == 0 else { return nil }
-        // While locks come and go a reading may pass one over.
-        for _ in 0..<3 {
+        // The kernel gives the list in pages: while locks come and go a reading may pass one over.
+        for _ in 0..<50 {
             guard let locks = try? String(contentsOfFile: "/proc/locks", encoding: .utf8) else { return nil }
             if let holder = holder(of: UInt64(status.st_ino), in: locks) { return holder }
         }
