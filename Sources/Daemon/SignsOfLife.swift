@@ -19,6 +19,8 @@ struct SignsOfLife: Sendable {
 
     /// Nanoseconds between two signs of life where nobody asks for more.
     private static let interval: Int64 = 30_000_000_000
+    /// Nanoseconds until the next look where a loop seems to be stuck.
+    private static let stuckInterval: Int64 = 5_000_000_000
     /// Nanoseconds between two requests for more time to stop, and the time that is asked for, in microseconds.
     private static let stopInterval: Int64 = 10_000_000_000
     private static let stopExtension: UInt64 = 30_000_000
@@ -52,7 +54,8 @@ struct SignsOfLife: Sendable {
             }
             told = Set(stuck)
             storage.look()
-            var next = interval
+            // What only looked stuck, as after the machine slept, must not miss its time.
+            var next = stuck.isEmpty ? interval : min(interval, SignsOfLife.stuckInterval)
             if context.stopping.isSet {
                 let since = stoppedAt ?? now
                 stoppedAt = since
