@@ -3,8 +3,10 @@ import Daemon
 
 /// What every command that looks at the daemon's files takes.
 struct CommonOptions: ParsableArguments {
-    @Option(help: "The configuration file of the daemon.")
-    var config = "/etc/campaignd/campaignd.toml"
+    static let standardConfiguration = "/etc/campaignd/campaignd.toml"
+
+    @Option(help: "The configuration file of the daemon.", completion: .file(extensions: ["toml"]))
+    var config = CommonOptions.standardConfiguration
 
     @Flag(help: "Print JSON instead of text.")
     var json = false

@@ -7,5 +7,6 @@ struct ConsentCommand: AsyncParsableCommand {
         subcommands: [
             ConsentShowCommand.self,
             ConsentHistoryCommand.self,
+            ConsentWithdrawCommand.self,
         ])
 }

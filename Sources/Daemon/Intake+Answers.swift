@@ -34,12 +34,9 @@ extension Intake {
             return false
         }
         guard record.sha256 == sha256 else {
-            let message =
-                "the id “\(job.id)” was used before for other content (receipt \(record.receipt)); "
-                + "give this job an id of its own"
-            let error = JobError(pointer: "/id", line: nil, column: nil, file: file, message: message)
             try await reject(
-                claim, errors: [error], id: job.id.text, kind: job.kind.rawValue, fields: job.journalFields)
+                claim, errors: [Intake.usedBefore(record, file: file)], id: job.id.text, kind: job.kind.rawValue,
+                sha256: sha256, fields: job.journalFields)
             return true
         }
         let repeated = try await context.ledger.noteRepeat(job: job.id)
@@ -53,6 +50,13 @@ extension Intake {
         try await answerAgain(record)
         if record.kind != .campaign { try context.spool.removeKept(record.id) }
         report(try context.spool.discard(claim))
+    }
+
+    static func usedBefore(_ record: JobRecord, file: String) -> JobError {
+        let message =
+            "the id “\(record.id)” was used before for other content (receipt \(record.receipt)); "
+            + "give this job an id of its own"
+        return JobError(pointer: "/id", line: nil, column: nil, file: file, message: message)
     }
 
     /// The receipt may not have been written when the work was done.
@@ -92,13 +96,14 @@ extension Intake {
     }
 
     func reject(
-        _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, name: ReceiptName? = nil,
-        fields: [String: String]? = nil
+        _ claim: ClaimedDrop, errors: [JobError], id: String?, kind: String?, sha256: String? = nil,
+        name: ReceiptName? = nil, fields: [String: String]? = nil
     ) async throws {
         // It may have been begun before a restart, and be judged otherwise now: a rejected job reserves no id.
         if let begun = try await context.ledger.job(claimedAs: claim.id), !begun.isFinished { try await forget(begun) }
         var receipt = Receipt(job: id, kind: kind, state: .rejected)
         receipt.errors = errors
+        receipt.sha256 = sha256
         var name = name
         if name == nil { name = try await reserve(claim.receiptName, owner: claim.id) }
         guard let name else { throw LedgerError.conflict("the drop \(claim.name) has no receipt") }

@@ -236,10 +236,10 @@ actor Intake {
         guard inspection.errors.isEmpty, let form = inspection.form, let sha256 = inspection.sha256 else {
             return try await reject(claim, errors: inspection.errors, id: nil, kind: nil)
         }
-        let file = form == .single ? "\(claim.name)" : "job.json"
+        let file = inspection.jobFileName
         switch JobReader.read(try context.spool.jobFile(of: inspection), file: file, form: form) {
         case .failure(let found):
-            try await reject(claim, errors: found.errors, id: found.id, kind: found.kind)
+            try await reject(claim, errors: found.errors, id: found.id, kind: found.kind, sha256: sha256)
         case .success(let job):
             jobFields[claim.id] = job.journalFields
             if try await isKnown(job, claim: claim, sha256: sha256, file: file) { return }
@@ -258,7 +258,8 @@ actor Intake {
         try await review(job, by: &judge, isKnown: known != nil)
         guard judge.errors.isEmpty else {
             return try await reject(
-                claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue, fields: job.journalFields)
+                claim, errors: judge.errors, id: job.id.text, kind: job.kind.rawValue, sha256: sha256,
+                fields: job.journalFields)
         }
         var job = job
         if case .consent(let consent) = job { job = .consent(judge.believed(consent)) }
@@ -360,7 +361,7 @@ actor Intake {
             }
             try await reject(
                 drop.claim, errors: errors, id: drop.job.id.text, kind: drop.job.kind.rawValue,
-                name: drop.receipt, fields: drop.job.journalFields)
+                sha256: drop.review.sha256, name: drop.receipt, fields: drop.job.journalFields)
         } catch is Expander.Stopped {
             forgiveAttempt(drop.claim)
         }

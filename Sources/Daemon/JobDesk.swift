@@ -24,7 +24,7 @@ struct JobDesk {
             throw refusal("/relays", "there is no relay “default” any more: name the campaign's relays in “relays”")
         }
         let prepared = try await library.campaign(campaign.id)
-        var expander = Expander(
+        let expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
             fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt, limit: drop.review.recipientLimit)
         let (number, state) = try await expander.expand(

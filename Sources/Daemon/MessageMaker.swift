@@ -21,6 +21,21 @@ struct MessageMaker: Sendable {
         _ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration,
         relay: Configuration.Relay? = nil
     ) throws -> Made {
+        let sender = prepared.campaign.sender.address
+        let (fields, headers) = values(due, prepared, configuration: configuration, relay: relay)
+        let message = try prepared.template.compose(fields: fields, headers: headers)
+        let envelope = Envelope(
+            sender: returnPath(due, sender: sender, bounceAddress: configuration.bounceAddress), recipient: due.address)
+        // A tenth is left for clocks that are set back and for what the relay counts otherwise.
+        let knownKey = relay.flatMap { relay in relay.keyScope.map { ($0, relay.idempotencySeconds / 10 * 9) } }
+        return Made(envelope: envelope, message: message, messageID: headers.messageID, key: knownKey)
+    }
+
+    /// What the template is filled in with for one delivery.
+    func values(
+        _ due: DueDelivery, _ prepared: PreparedCampaign, configuration: Configuration,
+        relay: Configuration.Relay? = nil
+    ) -> (fields: [String: String], headers: MessageHeaders) {
         let campaign = prepared.campaign
         let sender = campaign.sender.address
         let messageID = self.messageID(due, domain: sender.domain)
@@ -41,12 +56,7 @@ struct MessageMaker: Sendable {
         if due.isTest {
             for name in prepared.template.missing(in: fields) { fields[name] = "[\(name)]" }
         }
-        let message = try prepared.template.compose(fields: fields, headers: headers)
-        let envelope = Envelope(
-            sender: returnPath(due, sender: sender, bounceAddress: configuration.bounceAddress), recipient: due.address)
-        // A tenth is left for clocks that are set back and for what the relay counts otherwise.
-        let knownKey = relay.flatMap { relay in relay.keyScope.map { ($0, relay.idempotencySeconds / 10 * 9) } }
-        return Made(envelope: envelope, message: message, messageID: messageID, key: knownKey)
+        return (fields, headers)
     }
 
     /// Derived from campaign and recipient, and told apart from the test mail to the same person.

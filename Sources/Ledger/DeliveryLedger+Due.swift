@@ -15,6 +15,21 @@ package struct DueDelivery: Sendable, Equatable {
     package var attempts: Int
     /// It is in doubt, and may be handed over once more under its idempotency key.
     package var isInDoubt = false
+
+    package init(
+        id: Int64, campaign: Int64, job: JobID, isTest: Bool, address: EmailAddress, fields: [String: String],
+        acceptedAt: Timestamp, attempts: Int, isInDoubt: Bool = false
+    ) {
+        self.id = id
+        self.campaign = campaign
+        self.job = job
+        self.isTest = isTest
+        self.address = address
+        self.fields = fields
+        self.acceptedAt = acceptedAt
+        self.attempts = attempts
+        self.isInDoubt = isInDoubt
+    }
 }
 
 /// What a look for due deliveries found.

@@ -139,44 +139,53 @@ extension DeliveryLedger {
 
     /// The id of a campaign that is equal in all but its id and was accepted since that moment; nil if there is none.
     package func twin(fingerprint: String, since: Timestamp, otherThan job: JobID) throws(LedgerError) -> String? {
-        try read { database in
-            try String.fetchOne(
-                database,
-                sql: """
-                    SELECT job FROM campaigns WHERE fingerprint = ? AND accepted_at >= ? AND job <> ?
-                      AND state NOT IN ('planning', 'cancelled') ORDER BY number LIMIT 1
-                    """,
-                arguments: [fingerprint, since.milliseconds, job.text])
-        }
+        try read { try Self.twin($0, fingerprint: fingerprint, since: since, otherThan: job) }
+    }
+
+    static func twin(
+        _ database: Database, fingerprint: String, since: Timestamp, otherThan job: JobID
+    ) throws -> String? {
+        try String.fetchOne(
+            database,
+            sql: """
+                SELECT job FROM campaigns WHERE fingerprint = ? AND accepted_at >= ? AND job <> ?
+                  AND state NOT IN ('planning', 'cancelled') ORDER BY number LIMIT 1
+                """,
+            arguments: [fingerprint, since.milliseconds, job.text])
     }
 
     /// One page of the members of a group, in the order in which they were registered.
     package func members(
         ofGroup name: String, after contact: Int64, limit: Int
     ) throws(LedgerError) -> [(contact: Int64, address: EmailAddress)] {
-        try read { database in
-            let rows = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT c.id, c.address, c.address_key FROM memberships m JOIN contacts c ON c.id = m.contact
-                    WHERE m.contact_group = (SELECT id FROM contact_groups WHERE name = ?) AND m.contact > ?
-                    ORDER BY m.contact LIMIT ?
-                    """,
-                arguments: [name, contact, limit])
-            var members: [(contact: Int64, address: EmailAddress)] = []
-            while let row = try rows.next() {
-                members.append((row[0], EmailAddress(stored: row[1], key: row[2])))
-            }
-            return members
+        try read { try Self.members($0, ofGroup: name, after: contact, limit: limit) }
+    }
+
+    static func members(
+        _ database: Database, ofGroup name: String, after contact: Int64, limit: Int
+    ) throws -> [(contact: Int64, address: EmailAddress)] {
+        let rows = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT c.id, c.address, c.address_key FROM memberships m JOIN contacts c ON c.id = m.contact
+                WHERE m.contact_group = (SELECT id FROM contact_groups WHERE name = ?) AND m.contact > ?
+                ORDER BY m.contact LIMIT ?
+                """,
+            arguments: [name, contact, limit])
+        var members: [(contact: Int64, address: EmailAddress)] = []
+        while let row = try rows.next() {
+            members.append((row[0], EmailAddress(stored: row[1], key: row[2])))
         }
+        return members
     }
 
     package func groupExists(_ name: String) throws(LedgerError) -> Bool {
-        try read { database in
-            try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM contact_groups WHERE name = ?)", arguments: [name])
-                ?? false
-        }
+        try read { try Self.groupExists($0, name) }
+    }
+
+    static func groupExists(_ database: Database, _ name: String) throws -> Bool {
+        try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM contact_groups WHERE name = ?)", arguments: [name]) ?? false
     }
 
     static func insert(_ database: Database, setAside row: SetAside, number: Int64) throws {
@@ -227,7 +236,7 @@ extension DeliveryLedger {
 }
 
 /// Inserts the recipients of one transaction; keeps its statements and counts together.
-private struct PlanningBatch {
+struct PlanningBatch {
     private let database: Database
     private let number: Int64
     private let plan: CampaignPlan

@@ -12,6 +12,9 @@ package struct LedgerKey: Sendable {
         key = SymmetricKey(data: bytes)
     }
 
+    /// For messages that are shown and not sent: what is derived from it proves nothing.
+    package static let sample = LedgerKey(bytes: [UInt8](repeating: 0, count: 32))
+
     /// Reads the key file, or makes it where there is none and `mayCreate` is true.
     ///
     /// The file holds 64 hexadecimal digits and a line end, mode 0600.

@@ -86,15 +86,14 @@ package struct MessageTemplate: Sendable {
         return found.values.sorted { $0.name < $1.name }
     }
 
-    /// The whole message: ASCII, lines of at most 998 bytes ending in CRLF, no dot stuffing. The same arguments always
-    /// give the same bytes.
+    /// What this recipient will read, before it is encoded.
     ///
     /// - Parameters:
     ///   - fields: the recipient's fields, already merged with the defaults.
     ///   - headers: what else belongs to this one message.
-    package func compose(
+    package func fill(
         fields: [String: String], headers: MessageHeaders
-    ) throws(ComposeError) -> [UInt8] {
+    ) throws(ComposeError) -> FilledMessage {
         let problems = problems(in: fields)
         guard problems.isEmpty else { throw .fields(problems) }
         let filledSubject = subject.render(fields)
@@ -104,8 +103,26 @@ package struct MessageTemplate: Sendable {
         guard filledSubject.utf8.count <= Self.maximumSubjectLength else {
             throw .subject("The subject is longer than \(Self.maximumSubjectLength) bytes for this recipient.")
         }
-        var message = Array(try headers.fields(subject: filledSubject, from: from, replyTo: replyTo).utf8)
-        message += try body(fields, headers: headers)
+        let foot = try headers.foot(below: footLines)
+        var filled = FilledMessage(
+            from: from, to: headers.to, subject: filledSubject, attachments: attachments.map(\.name))
+        if let text { filled.text = foot.appended(toText: try Self.filled(text, fields)) }
+        if let html { filled.html = foot.inserted(intoHTML: try Self.filled(html, fields)) }
+        return filled
+    }
+
+    /// The whole message: ASCII, lines of at most 998 bytes ending in CRLF, no dot stuffing. The same arguments always
+    /// give the same bytes.
+    ///
+    /// - Parameters:
+    ///   - fields: the recipient's fields, already merged with the defaults.
+    ///   - headers: what else belongs to this one message.
+    package func compose(
+        fields: [String: String], headers: MessageHeaders
+    ) throws(ComposeError) -> [UInt8] {
+        let filled = try fill(fields: fields, headers: headers)
+        var message = Array(try headers.fields(subject: filled.subject, from: from, replyTo: replyTo).utf8)
+        message += try body(filled, messageID: headers.messageID)
         return message
     }
 
@@ -122,17 +139,12 @@ package struct MessageTemplate: Sendable {
         }
     }
 
-    private func body(_ fields: [String: String], headers: MessageHeaders) throws(ComposeError) -> [UInt8] {
-        let foot = try headers.foot(below: footLines)
+    private func body(_ filled: FilledMessage, messageID: String) throws(ComposeError) -> [UInt8] {
         var bodies: [[UInt8]] = []
-        if let text {
-            bodies.append(try Self.entity(foot.appended(toText: Self.filled(text, fields)), "plain"))
-        }
-        if let html {
-            bodies.append(try Self.entity(foot.inserted(intoHTML: Self.filled(html, fields)), "html"))
-        }
+        if let text = filled.text { bodies.append(try Self.entity(text, "plain")) }
+        if let html = filled.html { bodies.append(try Self.entity(html, "html")) }
         let mark = String(
-            headers.messageID.prefix(while: { $0 != "@" }).filter { $0.isLetter || $0.isNumber }.prefix(40))
+            messageID.prefix(while: { $0 != "@" }).filter { $0.isLetter || $0.isNumber }.prefix(40))
         let whole =
             bodies.count == 1 ? bodies[0] : Entity.multipart("alternative", boundary: "=_a_\(mark)", parts: bodies)
         if attachments.isEmpty { return whole }
@@ -156,4 +168,17 @@ package struct MessageTemplate: Sendable {
             throw .body(error.sentence)
         }
     }
+}
+
+/// One recipient's message as they will read it: values filled in, the foot below.
+package struct FilledMessage: Sendable, Equatable {
+    package let from: Mailbox
+    package let to: Mailbox
+    package let subject: String
+    /// Lines end in LF. Nil if the campaign has no plain text.
+    package fileprivate(set) var text: String?
+    /// Nil if the campaign has no HTML.
+    package fileprivate(set) var html: String?
+    /// Names of the attached files.
+    package let attachments: [String]
 }

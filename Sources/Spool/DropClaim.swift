@@ -137,8 +137,11 @@ extension SpoolDirectory {
         }
     }
 
-    func uniqueName() -> String {
-        let bits = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
-        return hexadecimal(withUnsafeBytes(of: bits) { Array($0) })
-    }
+    func uniqueName() -> String { unguessableName() }
+}
+
+/// 128 random bits, in hexadecimal.
+func unguessableName() -> String {
+    let bits = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
+    return hexadecimal(withUnsafeBytes(of: bits) { Array($0) })
 }

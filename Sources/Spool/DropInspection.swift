@@ -32,6 +32,9 @@ package struct Inspection: Sendable {
     package var directory: String
     /// Why the drop cannot be a job. Empty if its files are good; what is in job.json is judged elsewhere.
     package var errors: [JobError]
+
+    /// Under which name errors speak of the job's file.
+    package var jobFileName: String { form == .single ? name + ".json" : "job.json" }
 }
 
 extension SpoolDirectory {
@@ -63,13 +66,10 @@ extension SpoolDirectory {
             throw SpoolError("examine", claim.path(of: drop.name), code: ENOENT)
         }
         var inspector = DropInspector(drop: name, owner: status.owner, device: status.device, limits: limits)
-        try inspector.inspect(in: claim, copyTo: copy)
+        try inspector.inspect(in: claim, copyTo: .secret(copy))
         try copy.synchronize()
         try kept.synchronize()
-        return Inspection(
-            name: name.receiptName, form: name.form, owner: status.owner,
-            sha256: inspector.errors.isEmpty ? identity(of: inspector.files) : nil, files: inspector.files,
-            directory: "\(path)/work/kept/\(drop.copy)", errors: inspector.errors)
+        return inspector.inspection(owner: status.owner, directory: "\(path)/work/kept/\(drop.copy)")
     }
 
     /// The job.json of an inspection's copy.
@@ -77,10 +77,16 @@ extension SpoolDirectory {
         let directory = try SpoolDescriptor.directory(path: inspection.directory)
         return try directory.open("job.json", O_RDONLY).contents(limit: Int(max(limits.singleFile, limits.jobFile)))
     }
+}
 
-    private func identity(of files: [Inspection.File]) -> String {
+extension DropInspector {
+    /// What was found, as the drop of this user.
+    func inspection(owner: UInt32, directory: String) -> Inspection {
         var hash = SHA256()
         for file in files { hash.update(data: Array("\(file.sha256)  \(file.path)\n".utf8)) }
-        return hexadecimal(hash.finalize())
+        return Inspection(
+            name: drop.receiptName, form: drop.form, owner: owner,
+            sha256: errors.isEmpty ? hexadecimal(hash.finalize()) : nil, files: files, directory: directory,
+            errors: errors)
     }
 }

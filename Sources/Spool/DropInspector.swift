@@ -8,7 +8,11 @@ import Mailing
 /// that changes while it is copied is an error.
 struct DropInspector {
     let drop: DropName
-    let owner: UInt32
+    /// What it is called where it lies now.
+    let entry: DirectoryEntryName
+    /// Whose all of it must be; nil before it is dropped, when nobody's rights are at stake: owners and hard links are
+    /// not looked at then.
+    let owner: UInt32?
     let device: UInt64
     let limits: DropLimits
 
@@ -19,14 +23,18 @@ struct DropInspector {
     private var isTooMuch = false
     private var buffer = [UInt8](repeating: 0, count: 256 << 10)
 
-    init(drop: DropName, owner: UInt32, device: UInt64, limits: DropLimits) {
+    init(
+        drop: DropName, entry: DirectoryEntryName? = nil, owner: UInt32?, device: UInt64, limits: DropLimits
+    ) {
         self.drop = drop
+        self.entry = entry ?? drop.entry
         self.owner = owner
         self.device = device
         self.limits = limits
     }
 
-    mutating func inspect(in claim: SpoolDescriptor, copyTo copy: SpoolDescriptor) throws(SpoolError) {
+    /// - Parameter copy: Where what is good is copied to; nil if it is only to be judged.
+    mutating func inspect(in claim: SpoolDescriptor, copyTo copy: DropCopy?) throws(SpoolError) {
         if let error = drop.error {
             errors.append(error)
             return
@@ -34,9 +42,9 @@ struct DropInspector {
         let name = "\(drop.entry)"
         switch drop.form {
         case .single:
-            try inspectFile(drop.entry, of: claim, path: name, limit: limits.singleFile, copyTo: copy, as: "job.json")
+            try inspectFile(entry, of: claim, path: name, limit: limits.singleFile, copyTo: copy, as: copy?.single)
         case .bundle:
-            guard let directory = try openDirectory(drop.entry, of: claim, path: name) else { return }
+            guard let directory = try openDirectory(entry, of: claim, path: name) else { return }
             try inspectDirectory(directory, path: name, components: [], copyTo: copy)
             files.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
             if errors.isEmpty, !files.contains(where: { $0.path == "job.json" }) {
@@ -67,7 +75,7 @@ struct DropInspector {
     }
 
     private mutating func inspectDirectory(
-        _ directory: SpoolDescriptor, path: String, components: [String], copyTo copy: SpoolDescriptor
+        _ directory: SpoolDescriptor, path: String, components: [String], copyTo copy: DropCopy?
     ) throws(SpoolError) {
         guard let names = try list(directory, path: path) else { return }
         for entry in names {
@@ -84,13 +92,13 @@ struct DropInspector {
                 try inspectSubdirectory(entry, of: directory, components: components + [name], copyTo: copy)
             } else if count(files.count + 1, "files") {
                 let limit = relative == "job.json" ? limits.jobFile : limits.otherFile
-                try inspectFile(entry, of: directory, path: relative, limit: limit, copyTo: copy, as: entry)
+                try inspectFile(entry, of: directory, path: relative, limit: limit, copyTo: copy)
             }
         }
     }
 
     private mutating func inspectSubdirectory(
-        _ entry: DirectoryEntryName, of parent: SpoolDescriptor, components: [String], copyTo copy: SpoolDescriptor
+        _ entry: DirectoryEntryName, of parent: SpoolDescriptor, components: [String], copyTo copy: DropCopy?
     ) throws(SpoolError) {
         let path = components.joined(separator: "/")
         guard components.count < limits.depth else {
@@ -102,13 +110,15 @@ struct DropInspector {
         guard count(directories, "directories"),
             let directory = try openDirectory(entry, of: parent, path: path)
         else { return }
-        guard try copy.makeDirectory(entry, mode: 0o700) else {
+        guard let copy else {
+            return try inspectDirectory(directory, path: path, components: components, copyTo: nil)
+        }
+        guard let target = try copy.subdirectory(entry) else {
             errors.append(JobError(path, changedMessage))
             return
         }
-        let target = try copy.openDirectory(entry)
         try inspectDirectory(directory, path: path, components: components, copyTo: target)
-        try target.synchronize()
+        try target.directory.synchronize()
     }
 
     private mutating func list(
@@ -135,7 +145,7 @@ struct DropInspector {
 
     private mutating func inspectFile(
         _ entry: DirectoryEntryName, of parent: SpoolDescriptor, path: String, limit: Int64,
-        copyTo copy: SpoolDescriptor, as name: DirectoryEntryName
+        copyTo copy: DropCopy?, as name: DirectoryEntryName? = nil
     ) throws(SpoolError) {
         guard try look(at: entry, of: parent, path: path, expecting: .regular) != nil else { return }
         let source: SpoolDescriptor
@@ -148,11 +158,11 @@ struct DropInspector {
             return
         }
         // Not by device: on an overlay files and directories of one bundle have different ones.
-        guard status.kind == .regular, status.owner == owner else {
+        guard status.kind == .regular, status.owner == owner ?? status.owner else {
             errors.append(JobError(path, changedMessage))
             return
         }
-        guard status.links == 1 else {
+        guard status.links == 1 || owner == nil else {
             errors.append(JobError(path, "has \(status.links) hard links; drop a copy of it instead"))
             return
         }
@@ -167,16 +177,16 @@ struct DropInspector {
                 JobError("\(drop.entry)", "has more than \(limits.bundle) bytes in all; make it smaller or split it"))
             return
         }
-        let target = try copy.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        let target = try copy?.file(name ?? entry)
         guard let sha256 = try copyContents(of: source, status: status, path: path, to: target) else { return }
-        try target.synchronize()
+        try target?.synchronize()
         let keptPath = drop.form == .single ? "job.json" : path
         files.append(Inspection.File(path: keptPath, size: status.size, sha256: sha256))
     }
 
     /// The hash of what was copied; nil if the file changed meanwhile.
     private mutating func copyContents(
-        of source: SpoolDescriptor, status: FileStatus, path: String, to target: SpoolDescriptor
+        of source: SpoolDescriptor, status: FileStatus, path: String, to target: SpoolDescriptor?
     ) throws(SpoolError) -> String? {
         var hash = SHA256()
         var copied: Int64 = 0
@@ -189,7 +199,7 @@ struct DropInspector {
                     let count = try source.read(into: part)
                     let filled = UnsafeRawBufferPointer(rebasing: part[..<count])
                     hash.update(bufferPointer: filled)
-                    try target.write(filled)
+                    try target?.write(filled)
                     return .success(count)
                 } catch {
                     return .failure(error)
@@ -222,14 +232,12 @@ struct DropInspector {
                 errors.append(JobError(path, "must be \(wanted), and is \(status.kind.article)"))
                 return nil
             }
-            guard status.owner == owner else {
-                errors.append(
-                    JobError(
-                        path,
-                        "belongs to uid \(status.owner) and the drop to uid \(owner); all of it must have one owner"))
-                return nil
-            }
-            return status
+            guard let owner, status.owner != owner else { return status }
+            errors.append(
+                JobError(
+                    path,
+                    "belongs to uid \(status.owner) and the drop to uid \(owner); all of it must have one owner"))
+            return nil
         } catch {
             try note(error, path: path)
             return nil
@@ -240,10 +248,11 @@ struct DropInspector {
     private mutating func note(_ error: SpoolError, path: String) throws(SpoolError) {
         switch error.code {
         case EACCES, EPERM:
-            errors.append(
-                JobError(
-                    path,
-                    "cannot be read by the daemon; give its user or group permission (chmod 640, directories 750)"))
+            let advice =
+                owner == nil
+                ? "cannot be read by you; ask its owner for permission"
+                : "cannot be read by the daemon; give its user or group permission (chmod 640, directories 750)"
+            errors.append(JobError(path, advice))
         case ELOOP, ENXIO, ENODEV, ENOTDIR, ENOENT, EISDIR: errors.append(JobError(path, changedMessage))
         default: throw error
         }
@@ -252,6 +261,36 @@ struct DropInspector {
     private var changedMessage: String {
         "changed while it was being read; write it elsewhere in the spool's file system, and rename it once it is "
             + "complete"
+    }
+}
+
+/// Where an inspection copies to.
+struct DropCopy {
+    let directory: SpoolDescriptor
+    /// What a `NAME.json` is called there.
+    var single: DirectoryEntryName = "job.json"
+    /// Nil for the rights that a program's files usually have.
+    var modes: (file: mode_t, directory: mode_t)?
+
+    /// For the daemon alone.
+    static func secret(_ directory: SpoolDescriptor) -> DropCopy {
+        DropCopy(directory: directory, modes: (0o600, 0o700))
+    }
+
+    fileprivate func file(_ name: DirectoryEntryName) throws(SpoolError) -> SpoolDescriptor {
+        try directory.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: modes?.file ?? 0o666)
+    }
+
+    /// Nil if the name is taken.
+    fileprivate func subdirectory(_ name: DirectoryEntryName) throws(SpoolError) -> DropCopy? {
+        let isNew: Bool
+        if let modes {
+            isNew = try directory.makeDirectory(name, mode: modes.directory)
+        } else {
+            isNew = try directory.makeUsualDirectory(name)
+        }
+        guard isNew else { return nil }
+        return DropCopy(directory: try directory.openDirectory(name), single: single, modes: modes)
     }
 }
 

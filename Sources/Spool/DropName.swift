@@ -15,6 +15,9 @@ package struct DropName: Hashable, Sendable {
     /// Nil if the suffix is neither.
     package let form: Form?
 
+    /// The whole name, for messages.
+    package var text: String { "\(entry)" }
+
     init(_ entry: DirectoryEntryName) {
         self.entry = entry
         if entry.hasSuffix(".json") {

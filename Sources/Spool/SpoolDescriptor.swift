@@ -23,6 +23,13 @@ final class SpoolDescriptor: Sendable {
         return SpoolDescriptor(number: number, path: path)
     }
 
+    /// Opens a directory by its path, links followed, only to go through it: that needs no right to list it.
+    static func passage(path: String) throws(SpoolError) -> SpoolDescriptor {
+        let number = Glibc.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0 else { throw SpoolError("open the directory", path, code: errno) }
+        return SpoolDescriptor(number: number, path: path)
+    }
+
     func path(of name: DirectoryEntryName) -> String { "\(path)/\(name)" }
 
     // MARK: Opening
@@ -39,7 +46,22 @@ final class SpoolDescriptor: Sendable {
         try open(name, O_RDONLY | O_DIRECTORY)
     }
 
+    /// Opens a directory only to go through it.
+    func openPassage(_ name: DirectoryEntryName) throws(SpoolError) -> SpoolDescriptor {
+        try open(name, pathOnly | O_DIRECTORY)
+    }
+
     // MARK: Entries
+
+    /// Makes a directory with the rights that a program's usually have: the umask decides, or the access control list
+    /// of the parent. False if the name is taken.
+    func makeUsualDirectory(_ name: DirectoryEntryName) throws(SpoolError) -> Bool {
+        guard name.withCString({ mkdirat(number, $0, 0o777) }) == 0 else {
+            if errno == EEXIST { return false }
+            throw SpoolError("make the directory", path(of: name), code: errno)
+        }
+        return true
+    }
 
     /// Makes a directory with exactly this mode; false if the name is taken.
     func makeDirectory(_ name: DirectoryEntryName, mode: mode_t) throws(SpoolError) -> Bool {
@@ -264,6 +286,9 @@ private func bytes(of entry: UnsafeMutablePointer<dirent>) -> [UInt8] {
     let length = strlen((UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self))
     return Array(UnsafeBufferPointer(start: name, count: length))
 }
+
+/// `O_PATH`, which the C library declares only for _GNU_SOURCE.
+private let pathOnly: Int32 = 0o10_000_000
 
 private typealias RenameFunction =
     @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32

@@ -53,24 +53,32 @@ extension SpoolDirectory {
         }
         try removeTree(aside, of: removed)
     }
+}
 
+extension SpoolDirectory {
+    func removeTree(_ name: DirectoryEntryName, of parent: SpoolDescriptor, depth: Int = 16) throws(SpoolError) {
+        try parent.removeTree(name, depth: depth)
+    }
+}
+
+extension SpoolDescriptor {
     /// Removes an entry and everything in it, links not followed. Its owner may still add to it: what lies deeper than
     /// any drop may is left, with an error.
-    func removeTree(_ name: DirectoryEntryName, of parent: SpoolDescriptor, depth: Int = 16) throws(SpoolError) {
-        guard let status = try parent.status(of: name) else { return }
+    func removeTree(_ name: DirectoryEntryName, depth: Int = 16) throws(SpoolError) {
+        guard let status = try status(of: name) else { return }
         guard status.kind == .directory else {
-            try parent.remove(name)
+            try remove(name)
             return
         }
-        guard depth > 0 else { throw SpoolError(parent.path(of: name), detail: "lies too deep; remove it by hand") }
+        guard depth > 0 else { throw SpoolError(path(of: name), detail: "lies too deep; remove it by hand") }
         // A submitter's directory may be closed to writing; it is opened if it is ours.
-        _ = name.withCString { fchmodat(parent.number, $0, 0o700, AT_SYMLINK_NOFOLLOW) }
-        let directory = try parent.openDirectory(name)
+        _ = name.withCString { fchmodat(number, $0, 0o700, AT_SYMLINK_NOFOLLOW) }
+        let directory = try openDirectory(name)
         while true {
             let names = try directory.entries(limit: 1000)
             if names.isEmpty { break }
-            for name in names { try removeTree(name, of: directory, depth: depth - 1) }
+            for name in names { try directory.removeTree(name, depth: depth - 1) }
         }
-        try parent.removeDirectory(name)
+        try removeDirectory(name)
     }
 }

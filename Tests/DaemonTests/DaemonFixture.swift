@@ -106,7 +106,7 @@ final class DaemonFixture: Sendable {
         let id = prepared.campaign.id
         try await ledger.begin(
             job: .campaign(prepared.campaign), sha256: fingerprint, receipt: id.text, claim: id.text, now: clock.wall)
-        var expander = Expander(
+        let expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: id),
             fingerprint: fingerprint, accepted: clock.wall)
         return try await expander.expand(

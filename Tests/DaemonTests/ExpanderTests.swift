@@ -143,7 +143,7 @@ struct ExpanderTests {
             job: .campaign(prepared.campaign), sha256: "s", receipt: "x", claim: "1", now: fixture.clock.wall)
         fixture.context.stopping.set()
         await #expect(throws: Expander.Stopped.self) {
-            var expander = Expander(
+            let expander = Expander(
                 context: fixture.context, prepared: prepared, directory: fixture.context.spool.keptDirectory(of: id),
                 fingerprint: "f", accepted: fixture.clock.wall)
             return try await expander.expand(warnings: [], estimate: { _, _, begin in begin })

@@ -103,6 +103,23 @@ struct IntakeTests {
         #expect(producer.names(in: "rejected/bad") == ["bad.json", "receipt.json"])
     }
 
+    @Test func `a rejection has the identity of what was dropped, so that its submitter finds it`() async throws {
+        let jobs = [
+            "unreadable": "{", "wrong": "{\"kind\": \"control\"}",
+            "reviewed": JobText.campaign("r", to: [.group("g")], extra: ["relays": ["none"]]),
+            "planned": JobText.campaign("p", to: [.group("nobody")], basis: "service"),
+        ]
+        for (name, json) in jobs { try producer.dropFile(name, json: json) }
+        try await fixture.serve()
+        for (name, json) in jobs {
+            let path = try fixture.directory.write(json, to: "\(name).json")
+            let known = try JobSource(path: path).examine(as: 0).inspection.sha256
+            #expect(try receipt(name).state == "rejected")
+            #expect(try receipt(name).json["sha256"]?.string == known, "\(name)")
+            #expect(known?.count == 64)
+        }
+    }
+
     @Test func `a rejected job reserves no id`() async throws {
         let wrong = JobText.campaign("c", to: [.group("nobody")], basis: "service")
         try producer.dropFile("first", json: wrong)
