@@ -34,11 +34,27 @@ package enum LedgerFiles {
         var status = stat()
         guard stat(path + ".lock", &status) == 0 else { return nil }
         // The kernel gives the list in pages: while locks come and go a reading may pass one over.
-        for _ in 0..<50 {
-            guard let locks = try? String(contentsOfFile: "/proc/locks", encoding: .utf8) else { return nil }
+        for _ in 0..<10 {
+            guard let locks = locks() else { return nil }
             if let holder = holder(of: UInt64(status.st_ino), in: locks) { return holder }
         }
         return nil
+    }
+
+    /// Read to its end by hand: the kernel gives a page at a time, and Foundation takes a short one for the last.
+    private static func locks() -> String? {
+        let descriptor = open("/proc/locks", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var text: [UInt8] = []
+        var page = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &page, page.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { return String(decoding: text, as: UTF8.self) }
+            text += page.prefix(count)
+        }
     }
 
     private static func holder(of inode: UInt64, in locks: String) -> Int32? {
