@@ -1,3 +1,4 @@
+import CSystemd
 import Glibc
 
 /// Where one who has changed the configuration asks the daemon to read it again, and waits for the answer.
