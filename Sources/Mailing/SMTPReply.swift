@@ -43,11 +43,11 @@ package struct SMTPReply: Hashable, Sendable {
     /// The queue id that most servers name in their last word to us (`queued as 4F3…`); nil if there is none.
     package var queueID: String? {
         guard severity == .positive else { return nil }
-        let words = text.split(whereSeparator: { $0 == " " || $0 == "=" || $0 == "<" || $0 == ">" })
-        guard let marker = words.lastIndex(where: { $0.lowercased() == "as" || $0.lowercased() == "id" }),
-            marker + 1 < words.count
-        else { return nil }
-        return String(String.UnicodeScalarView(words[marker + 1].unicodeScalars.prefix(100)))
+        // By scalars: a space that carries an accent is a space.
+        let words = text.unicodeScalars.split { $0 == " " || $0 == "=" || $0 == "<" || $0 == ">" }
+        let marker = words.lastIndex { word in ["as", "id"].contains(String(word).lowercased()) }
+        guard let marker, marker + 1 < words.count else { return nil }
+        return String(String.UnicodeScalarView(words[marker + 1].prefix(100)))
     }
 }
 

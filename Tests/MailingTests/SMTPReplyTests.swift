@@ -38,6 +38,7 @@ import Testing
             reply(250, "queued as x" + String(repeating: "\u{301}", count: 200)).queueID?.unicodeScalars.count == 100)
         #expect(reply(250).description == "250")
         #expect(reply(250, "ok").description == "250 ok")
+        #expect(reply(250, "queued as 4F \u{301}rest").queueID == "4F", "a space with an accent is a space")
     }
 }
 
