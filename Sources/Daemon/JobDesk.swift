@@ -104,6 +104,8 @@ struct JobDesk {
                 await keeper.touch(number)
             }
             wakeLanes()
+            // Who finds the answer finds the campaign's receipt as it is after it.
+            try await keeper.refresh(job: control.campaign)
             let event: DaemonJournal.Event = state == .paused ? .paused : .changed
             context.journal.note(
                 .notice, event, "campaign \(control.campaign) is \(state.rawValue): \(because)",
