@@ -24,7 +24,7 @@ actor MetricsFile {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     static let name = "campaignd.prom"
-    /// At most so many pairs of campaign and relay are shown one by one.
+    /// At most so many campaigns are shown one by one, each by relay.
     private static let limit = 200
     /// In nanoseconds: how often the file is replaced at most, and at least while something is due and while not.
     private static let pause: Int64 = 10_000_000_000
