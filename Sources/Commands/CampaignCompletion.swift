@@ -6,9 +6,7 @@ import Spool
 /// Ids of campaigns for the shell, from the receipts that this user may read; none where there is any trouble.
 enum CampaignCompletion {
     static let kind = CompletionKind.custom { words, _, prefix in
-        let place = words.firstIndex(of: "--config").map { words.index(after: $0) }
-        let file = place.flatMap { words.indices.contains($0) ? words[$0] : nil }
-        return ids(beginning: prefix, configuration: file ?? CommonOptions.standardConfiguration)
+        ids(beginning: prefix, configuration: CommonOptions.configurationFile(of: words))
     }
 
     private static let limit = 300
@@ -19,8 +17,11 @@ enum CampaignCompletion {
             let names = try? reader.names(beginning: prefix, limit: limit)
         else { return [] }
         return names.compactMap { name in
-            guard let receipt = try? reader.receipt(name)?.receipt, receipt.kind == "campaign" else { return nil }
-            return receipt.job
+            // What was rejected is no campaign, and may call itself anything.
+            guard let receipt = try? reader.receipt(name)?.receipt, receipt.kind == "campaign",
+                receipt.state != .rejected, let job = receipt.job, JobID.isValid(job)
+            else { return nil }
+            return job
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Ledger
 
 /// Why a command did not do what it was asked, in words that tell what to do.
 struct CommandFailure: Error, Sendable, Equatable, CustomStringConvertible {
@@ -16,12 +17,19 @@ struct CommandFailure: Error, Sendable, Equatable, CustomStringConvertible {
         case configuration = 78
     }
 
-    let description: String
+    /// The first says what, those behind it say more.
+    let lines: [String]
     let status: Status
 
-    init(_ description: String, status: Status = .refused) {
-        self.description = description
+    var description: String { lines.joined(separator: "\n") }
+
+    init(_ lines: [String], status: Status = .refused) {
+        self.lines = lines
         self.status = status
+    }
+
+    init(_ line: String, status: Status = .refused) {
+        self.init([line], status: status)
     }
 
     /// Runs a command's work; a failure is said on standard error, and becomes the exit status.
@@ -29,8 +37,14 @@ struct CommandFailure: Error, Sendable, Equatable, CustomStringConvertible {
         do {
             return try await work()
         } catch let failure as CommandFailure {
-            Terminal.complain("campaignctl: " + failure.description)
-            throw ExitCode(failure.status.rawValue)
+            throw told(failure)
+        } catch let error as LedgerError {
+            throw told(CommandFailure(error))
         }
+    }
+
+    private static func told(_ failure: CommandFailure) -> ExitCode {
+        Terminal.complain(["campaignctl: " + (failure.lines.first ?? "")] + failure.lines.dropFirst())
+        return ExitCode(failure.status.rawValue)
     }
 }

@@ -11,12 +11,18 @@ struct CommonOptions: ParsableArguments {
     @Flag(help: "Print JSON instead of text.")
     var json = false
 
+    /// The configuration file that an unfinished command line names.
+    static func configurationFile(of words: [String]) -> String {
+        let place = words.firstIndex(of: "--config").map { words.index(after: $0) }
+        return place.flatMap { words.indices.contains($0) ? words[$0] : nil } ?? standardConfiguration
+    }
+
     /// The configuration that the daemon has, or would have.
     func configuration() throws(CommandFailure) -> Configuration {
         do throws(ConfigurationFile.Invalid) {
             return try ConfigurationFile.load(config)
         } catch {
-            throw CommandFailure(error.description, status: .configuration)
+            throw CommandFailure(error.mistakes, status: .configuration)
         }
     }
 }

@@ -9,6 +9,9 @@ struct DropErrand {
     let clocks: any Clocks
     let dropped: DropWriter.Dropped
     let drop: DropName
+    private let job: String?
+    /// Whether its id was made for it, and is of no use to anybody else.
+    private let isOwn: Bool
     private let reader: ReceiptReader?
     private var search: ReceiptSearch?
 
@@ -26,6 +29,7 @@ struct DropErrand {
     ///
     /// - Parameters:
     ///   - job: Its id; nil if it has none.
+    ///   - sha256: Identity of its contents; nil if its id was made for it.
     ///   - awaits: Whether its answer will be asked for: then receipts/ must be readable, or nothing is dropped.
     init(
         _ draft: DropWriter.Draft, door: SpoolDoor, job: String?, sha256: String?, awaits: Bool, clocks: any Clocks
@@ -33,6 +37,8 @@ struct DropErrand {
         self.door = door
         self.clocks = clocks
         drop = draft.drop
+        self.job = job
+        isOwn = sha256 == nil
         do throws(CommandFailure) {
             let reader = awaits ? try door.reader() : nil
             self.reader = reader
@@ -58,6 +64,36 @@ struct DropErrand {
         }
     }
 
+    /// What to say if it is not certain that the drop lasts; nil if it is.
+    var doubt: String? {
+        dropped.doubt.map { error in
+            "\(drop.text) is dropped, and campaignd may have taken it already, but a power cut may undo it: \(error). "
+                + inquiry
+        }
+    }
+
+    /// For whoever cannot see what became of the drop. Nobody is ever asked to drop it under another id: if it was
+    /// taken, that would be a second job.
+    private var inquiry: String {
+        guard let job, !isOwn else {
+            return
+                "To find out whether it was carried out: the receipt \(drop.receiptName). If there is none, look how "
+                + "things are (campaignctl status) before you give the command again"
+        }
+        return "To find out whether it was taken: campaignctl status \(job), or the receipt \(drop.receiptName). If "
+            + "neither knows it, drop the same job again under the same id: it is never carried out twice"
+    }
+
+    /// Looks after what was dropped. Trouble with that says nothing about the job.
+    private func look<Value>(_ work: () throws(SpoolError) -> Value) throws(CommandFailure) -> Value {
+        do throws(SpoolError) {
+            return try work()
+        } catch {
+            throw CommandFailure(
+                "\(drop.text) was dropped, but its answer cannot be read: \(error). \(inquiry)", status: .temporary)
+        }
+    }
+
     static func taken(_ drop: DropName) -> CommandFailure {
         CommandFailure(
             "\(drop.text) waits for campaignd already, and is never replaced. Wait until it is answered, or take "
@@ -73,7 +109,7 @@ struct DropErrand {
         let began = clocks.boot
         var isNoted = false
         while !Interrupt.hasCome {
-            let isWaiting = try door.attempt { () throws(SpoolError) in try door.writer.isWaiting(dropped) }
+            let isWaiting = try look { () throws(SpoolError) in try door.writer.isWaiting(dropped) }
             if !isWaiting, let found = try find() { return .receipt(found) }
             let elapsed = clocks.boot.nanoseconds - began.nanoseconds
             if isWaiting, elapsed > 3_000_000_000, !isNoted {
@@ -89,7 +125,7 @@ struct DropErrand {
     /// The receipt of this name as it is now.
     func current(_ name: ReceiptName) throws(CommandFailure) -> ReceiptReader.Found? {
         guard let reader else { return nil }
-        return try door.attempt { () throws(SpoolError) in try reader.receipt(name) }
+        return try look { () throws(SpoolError) in try reader.receipt(name) }
     }
 
     /// Whether the answer is that of the same job, dropped before.
@@ -110,7 +146,7 @@ struct DropErrand {
 
     private mutating func find() throws(CommandFailure) -> ReceiptReader.Found? {
         guard var search else { return nil }
-        let found = try door.attempt { () throws(SpoolError) in try search.find() }
+        let found = try look { () throws(SpoolError) in try search.find() }
         self.search = search
         return found
     }

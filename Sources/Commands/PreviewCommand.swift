@@ -1,6 +1,7 @@
 import ArgumentParser
 import Daemon
 import Foundation
+import Glibc
 import MIME
 import Mailing
 import Spool
@@ -48,8 +49,7 @@ struct PreviewCommand: AsyncParsableCommand {
             let configuration = try common.configuration()
             let job = try JobFile.examine(try JobFile.source(path), configuration, now: clocks.wall)
             guard job.errors.isEmpty else {
-                throw CommandFailure(
-                    (["\(path) cannot be sent:"] + job.errors.map(FaultText.line)).joined(separator: "\n"))
+                throw CommandFailure(["\(path) cannot be sent:"] + job.errors.map(FaultText.line))
             }
             let preview: MessagePreview
             do {
@@ -65,7 +65,7 @@ struct PreviewCommand: AsyncParsableCommand {
 
     private func bytes(_ preview: MessagePreview) throws -> [UInt8] {
         let message = preview.message
-        if common.json { return Array((try JSONOutput.text(PreviewOutput(preview)) + "\n").utf8) }
+        if common.json { return Array((Terminal.escaped(try JSONOutput.text(PreviewOutput(preview))) + "\n").utf8) }
         if source { return preview.source }
         switch part {
         case .text:
@@ -86,13 +86,16 @@ struct PreviewCommand: AsyncParsableCommand {
     static func visible(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
-                text.unicodeScalars.filter { scalar in
-                    scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control
-                }))
+                text.unicodeScalars.filter { $0 == "\n" || $0 == "\t" || !ReportText.steers($0) }))
     }
 
     private func deliver(_ bytes: [UInt8]) throws {
-        guard let output else { return FileHandle.standardOutput.write(Data(bytes)) }
+        guard let output else {
+            // Byte for byte only for programs and files.
+            let isTerminal = isatty(STDOUT_FILENO) == 1
+            return isTerminal
+                ? Terminal.write(PreviewCommand.visible(String(decoding: bytes, as: UTF8.self))) : Terminal.write(bytes)
+        }
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: output), options: .withoutOverwriting)
         } catch {

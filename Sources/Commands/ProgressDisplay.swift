@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 import Mailing
 
@@ -17,7 +16,7 @@ struct ProgressDisplay {
 
     init(
         isShown: Bool, isTerminal: Bool = isatty(1) == 1,
-        write: @escaping (String) -> Void = { FileHandle.standardOutput.write(Data($0.utf8)) }
+        write: @escaping (String) -> Void = { Terminal.write($0) }
     ) {
         self.isShown = isShown
         self.isTerminal = isTerminal
@@ -28,11 +27,11 @@ struct ProgressDisplay {
     mutating func line(_ text: String) {
         guard isShown else { return }
         end()
-        write(text + "\n")
+        write(Terminal.text([text]))
     }
 
     mutating func show(_ receipt: Receipt, at now: BootInstant) {
-        let text = ReceiptText.progress(receipt)
+        let text = ReportText.clean(ReceiptText.progress(receipt))
         guard isShown, text != last else { return }
         if isTerminal {
             // Back to the beginning of the line, and what was there is erased.

@@ -12,7 +12,7 @@ protocol Report {
 
 extension CommonOptions {
     func show(_ report: some Report) {
-        Terminal.say(json ? report.json.document : report.lines.map(ReportText.clean).joined(separator: "\n"))
+        if json { Terminal.say(document: report.json.document) } else { Terminal.say(report.lines) }
     }
 
     /// Opens the ledger of the daemon to look at it.
@@ -58,12 +58,17 @@ enum ReportText {
     static func clean(_ text: String) -> String {
         var clean = ""
         for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: clean += "\u{FFFD}"
-            default: clean.unicodeScalars.append(scalar)
-            }
+            clean.unicodeScalars.append(steers(scalar) ? "\u{FFFD}" : scalar)
         }
         return clean
+    }
+
+    /// Whether a terminal obeys it instead of showing it: control characters, and what turns lines or directions.
+    static func steers(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
     }
 
     /// Columns of their greatest width, two spaces between them; numbers to the right.

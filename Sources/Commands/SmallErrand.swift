@@ -36,7 +36,7 @@ struct SmallErrand {
         let id = SmallErrand.freshID(verb, now: now)
         let bytes = Array(try JSONEncoder().encode(job(id, now)))
         if case .failure(let found) = JobReader.read(bytes, file: id + ".json", form: .single) {
-            throw ValidationError(found.errors.map(\.message).joined(separator: "\n"))
+            throw ValidationError(found.errors.map { ReportText.clean($0.message) }.joined(separator: "\n"))
         }
         let draft = try door.attempt { () throws(SpoolError) in try door.writer.draft(bytes, name: id) }
         if !options.noWait { Interrupt.expect() }
@@ -44,16 +44,19 @@ struct SmallErrand {
             draft, door: door, job: id, sha256: nil, awaits: !options.noWait, clocks: clocks)
         if options.noWait {
             let text = "dropped as \(errand.drop.text); its answer will be the receipt \(id)"
-            return try say(text, errand, nil)
+            try say([text], errand, nil)
+            if let doubt = errand.doubt { throw CommandFailure(doubt, status: .temporary) }
+            return
         }
+        if let doubt = errand.doubt { Terminal.complain("campaignctl: " + doubt) }
         switch try await errand.answer(within: SmallJobOptions.patience, note: { _ in }) {
         case .receipt(let found):
             if found.receipt.state == .rejected {
-                if options.common.json { try say("", errand, found) }
-                throw CommandFailure(found.receipt.errors.map(\.message).joined(separator: "\n"))
+                if options.common.json { try say([], errand, found) }
+                throw CommandFailure(found.receipt.errors.map(\.message))
             }
             let lines = [try await done(found.receipt, errand)] + found.receipt.warnings.map { "warning: " + $0 }
-            try say(lines.joined(separator: "\n"), errand, found)
+            try say(lines, errand, found)
         case .waiting: throw CommandFailure(errand.notTaken, status: .temporary)
         case .underWay:
             throw CommandFailure(
@@ -65,13 +68,14 @@ struct SmallErrand {
         }
     }
 
-    private func say(_ text: String, _ errand: DropErrand, _ found: ReceiptReader.Found?) throws {
-        guard options.common.json else { return Terminal.say(text) }
+    private func say(_ lines: [String], _ errand: DropErrand, _ found: ReceiptReader.Found?) throws {
+        guard options.common.json else { return Terminal.say(lines) }
+        let doubts = found == nil ? [errand.doubt].compactMap { $0 } : []
         var output = DropOutput(
-            drop: errand.drop.text, isDropped: true, errors: [], warnings: found?.receipt.warnings ?? [])
+            drop: errand.drop.text, isDropped: true, errors: [], warnings: found?.receipt.warnings ?? doubts)
         output.receiptName = found?.name.text
         output.receipt = found.map { DocumentOutput(value: $0.document) }
-        Terminal.say(try JSONOutput.text(output))
+        Terminal.say(document: try JSONOutput.text(output))
     }
 
     /// Never given twice: the moment to the second, and 64 random bits.

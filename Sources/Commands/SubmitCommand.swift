@@ -46,28 +46,26 @@ struct SubmitCommand: AsyncParsableCommand {
             if wait { Interrupt.expect() }
             let errand = try DropErrand(
                 draft, door: door, job: job.id, sha256: job.sha256, awaits: wait, clocks: clocks)
-            if wait {
-                try await follow(errand, job)
-            } else {
-                try say(errand, job)
-            }
+            if wait { return try await follow(errand, job) }
+            try say(errand, job)
+            if let doubt = errand.doubt { throw CommandFailure(doubt, status: .temporary) }
         }
     }
 
     private func refusal(_ job: JobExamination, _ drop: DropName) throws -> CommandFailure {
         if common.json {
             Terminal.say(
-                try JSONOutput.text(
+                document: try JSONOutput.text(
                     DropOutput(drop: drop.text, isDropped: false, errors: job.errors, warnings: job.warnings)))
         }
-        let lines = job.errors.map(FaultText.line)
-        return CommandFailure((["\(path) was not dropped:"] + lines).joined(separator: "\n"))
+        return CommandFailure(["\(path) was not dropped:"] + job.errors.map(FaultText.line))
     }
 
     private func say(_ errand: DropErrand, _ job: JobExamination) throws {
         guard !common.json else {
-            let output = DropOutput(drop: errand.drop.text, isDropped: true, errors: [], warnings: job.warnings)
-            return Terminal.say(try JSONOutput.text(output))
+            let warnings = job.warnings + [errand.doubt].compactMap { $0 }
+            let output = DropOutput(drop: errand.drop.text, isDropped: true, errors: [], warnings: warnings)
+            return Terminal.say(document: try JSONOutput.text(output))
         }
         for warning in job.warnings { Terminal.complain("warning: " + warning) }
         Terminal.say("dropped as \(errand.drop.text); its answer will be the receipt \(errand.drop.receiptName)")
@@ -77,6 +75,7 @@ struct SubmitCommand: AsyncParsableCommand {
         var errand = errand
         var display = ProgressDisplay(isShown: !common.json)
         display.line("dropped as \(errand.drop.text)")
+        if let doubt = errand.doubt { Terminal.complain("campaignctl: " + doubt) }
         let answer = try await errand.answer(within: nil) { Terminal.complain("campaignctl: " + $0) }
         guard case .receipt(var found) = answer else { throw interrupted(&display, errand, nil) }
         if let first = found.receipt.firstReceipt.flatMap(ReceiptName.init), let known = try errand.current(first) {
@@ -110,15 +109,12 @@ struct SubmitCommand: AsyncParsableCommand {
             var output = DropOutput(drop: errand.drop.text, isDropped: true, errors: [], warnings: receipt.warnings)
             output.receiptName = found.name.text
             output.receipt = DocumentOutput(value: found.document)
-            Terminal.say(try JSONOutput.text(output))
+            Terminal.say(document: try JSONOutput.text(output))
         }
         if receipt.state == .rejected {
-            let lines = receipt.errors.map(FaultText.line)
-            throw CommandFailure((["\(errand.drop.text) was rejected:"] + lines).joined(separator: "\n"))
+            throw CommandFailure(["\(errand.drop.text) was rejected:"] + receipt.errors.map(FaultText.line))
         }
-        if !common.json {
-            Terminal.say(ReceiptText.lines(receipt, place: errand.path(of: found)).joined(separator: "\n"))
-        }
+        if !common.json { Terminal.say(ReceiptText.lines(receipt, place: errand.path(of: found))) }
         guard receipt.state == .finished else { throw ExitCode(CommandFailure.Status.refused.rawValue) }
     }
 }

@@ -15,7 +15,7 @@ struct WatchCommand: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "Only this campaign; it ends when the campaign does.")
+    @Argument(help: "Only this campaign; it ends when the campaign does.", completion: CampaignCompletion.kind)
     var campaign: String?
 
     @Option(help: "Seconds between two looks, 1 ... 3600.")
@@ -41,7 +41,7 @@ struct WatchCommand: AsyncParsableCommand {
                 let picture = try WatchPicture(
                     ledger: ledger, configuration: configuration, only: job, now: clocks.wall)
                 if common.json {
-                    Terminal.say(picture.json)
+                    Terminal.say(document: picture.json)
                 } else {
                     screen.show(picture.lines(width: screen.width))
                 }
@@ -143,44 +143,42 @@ final class WatchScreen {
     }
 
     func show(_ lines: [String]) {
-        guard isTerminal else { return Terminal.say((lines + [""]).joined(separator: "\n")) }
+        guard isTerminal else { return Terminal.say(lines + [""]) }
         // The alternate screen, without its cursor; then each line over what was there, and the rest erased.
         var text = isEntered ? "" : "\u{1B}[?1049h\u{1B}[?25l"
         isEntered = true
         let rows = size.rows
         let shown = lines.count <= rows ? lines : Array(lines.prefix(max(1, rows - 1))) + ["…"]
         text += "\u{1B}[H" + shown.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J"
-        FileHandle.standardOutput.write(Data(text.utf8))
+        Terminal.write(text)
     }
 
     func leave() {
         guard isEntered else { return }
         isEntered = false
-        FileHandle.standardOutput.write(Data("\u{1B}[?25h\u{1B}[?1049l".utf8))
+        Terminal.write("\u{1B}[?25h\u{1B}[?1049l")
     }
 }
 
-/// Ctrl-C and SIGTERM end the watching, not the process.
+/// Ctrl-C and SIGTERM end the watching, not the process; a terminal of another size ends only a rest.
 final class WatchStop: Sendable {
     private let bell = Bell()
     private let flag = Atomic(false)
 
     var isSet: Bool { flag.load(ordering: .acquiring) }
 
-    /// From now on these signals set `isSet`, for as long as what is returned lives.
+    /// From now on these signals are heard, for as long as what is returned lives.
     func expect() -> [any DispatchSourceSignal] {
-        [SIGINT, SIGTERM, SIGHUP].map { number in
+        [SIGINT, SIGTERM, SIGHUP, SIGWINCH].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { self.set() }
+            source.setEventHandler {
+                if number != SIGWINCH { self.flag.store(true, ordering: .releasing) }
+                self.bell.ring()
+            }
             source.resume()
             return source
         }
-    }
-
-    private func set() {
-        flag.store(true, ordering: .releasing)
-        bell.ring()
     }
 
     func rest(until instant: BootInstant, _ clocks: SystemClocks) async {

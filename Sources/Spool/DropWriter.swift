@@ -32,6 +32,8 @@ package struct DropWriter: Sendable {
         let inode: UInt64
         /// Where it waits for the daemon.
         package let path: String
+        /// Why it may not be on the disk yet, though it is dropped and may have been taken; nil if nothing is known.
+        package let doubt: SpoolError?
     }
 
     /// The user that the daemon runs as: owner of what it alone may empty.
@@ -91,13 +93,17 @@ package struct DropWriter: Sendable {
 
     /// Gives a draft to the daemon.
     ///
-    /// - Throws: with `EEXIST` if something of its name waits there already; the draft is as it was then.
+    /// - Throws: If it was not dropped, with `EEXIST` if something of its name waits there already; the draft is as it
+    ///   was then. What fails behind the rename is the `doubt` of what was dropped.
     package func drop(_ draft: Draft) throws(SpoolError) -> Dropped {
         try temporary.move(draft.entry, to: incoming, as: draft.drop.entry)
+        var doubt: SpoolError?
         // Submitters have no right to open the directory; then the receipt is what says that it is on the disk.
-        if let directory = try? root.openDirectory("incoming") { try directory.synchronize() }
+        if let directory = try? root.openDirectory("incoming") {
+            do throws(SpoolError) { try directory.synchronize() } catch { doubt = error }
+        }
         return Dropped(
-            entry: draft.drop.entry, inode: draft.inode, path: incoming.path(of: draft.drop.entry))
+            entry: draft.drop.entry, inode: draft.inode, path: incoming.path(of: draft.drop.entry), doubt: doubt)
     }
 
     /// Removes a draft that is not to be dropped.

@@ -8,16 +8,18 @@ struct CommandRunner {
     let daemon: DaemonProcess
     let binary: String
 
-    /// - Parameter lines: Further lines of the configuration.
-    init(lines: [String] = []) throws {
-        daemon = try DaemonProcess(
-            TestConfiguration(relays: [.init(url: "maildir:outbox", senders: ["*@library.example"])], lines: lines))
+    /// - Parameters:
+    ///   - relays: Names of further relays.
+    ///   - lines: Further lines of the configuration.
+    init(relays: [String] = [], lines: [String] = []) throws {
+        let all = (["default"] + relays).map { TestConfiguration.Relay(name: $0, url: "maildir:outbox") }
+        daemon = try DaemonProcess(TestConfiguration(relays: all, lines: lines))
         binary = URL(fileURLWithPath: daemon.binary).deletingLastPathComponent().path + "/campaignctl"
     }
 
     /// With a daemon that is ready.
-    static func serving(lines: [String] = []) async throws -> CommandRunner {
-        let line = try CommandRunner(lines: lines)
+    static func serving(relays: [String] = [], lines: [String] = []) async throws -> CommandRunner {
+        let line = try CommandRunner(relays: relays, lines: lines)
         try await line.daemon.startAndWait()
         return line
     }
@@ -27,6 +29,14 @@ struct CommandRunner {
     /// Runs campaignctl to its end, on the configuration of the daemon.
     func run(_ arguments: String..., timeout: Duration = .seconds(60)) async throws -> ProcessResult {
         try await runProcess([binary] + arguments + ["--config", daemon.configurationPath], timeout: timeout)
+    }
+
+    /// Starts campaignctl and does not wait for it; what it writes is in the files `output` and `error`.
+    func start(_ arguments: String...) throws -> ChildProcess {
+        try ChildProcess(
+            [binary] + arguments + ["--config", daemon.configurationPath],
+            environment: ProcessInfo.processInfo.environment, output: daemon.directory.path("output"),
+            error: daemon.directory.path("error"))
     }
 
     /// The JSON document that a command printed.

@@ -41,6 +41,10 @@ enum OwnershipRules {
             reason: "sd_notify(3) wants MONOTONIC_USEC with RELOADING=1"),
     ]
 
+    /// What texts from elsewhere must not reach uncleaned, and the one file of the commands that writes there.
+    static let writing: Set<String> = ["standardOutput", "standardError", "fputs", "STDERR_FILENO"]
+    static let terminal = "Sources/Commands/Terminal.swift"
+
     /// Beginnings of SQL, as they stand in literals.
     static let statements = [
         "SELECT ", "INSERT ", "UPDATE ", "DELETE FROM ", "CREATE TABLE", "CREATE INDEX", "CREATE TRIGGER",
@@ -83,6 +87,9 @@ enum OwnershipRules {
         }
         if clocks.contains(word.text), !Exemption.allows(word.text, in: path, by: mayReadClocks) {
             return "time comes from SystemClocks in Daemon, as an argument: no \(word.text)"
+        }
+        if module == "Commands", writing.contains(word.text), path != terminal {
+            return "only Terminal writes what people read, and cleans it: no \(word.text)"
         }
         if module != "Relay", word.text.hasPrefix("CURL") || word.text.hasPrefix("curl_") {
             return "only Relay knows \(word.text): give others a type of Mailing or Relay"

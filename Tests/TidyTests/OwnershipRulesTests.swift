@@ -26,6 +26,7 @@ struct OwnershipRulesTests {
         ("Daemon", "let path = root + \"/incoming/\" + name"), ("Ledger", "open(\"\\(spool)/receipts/\\(name)\")"),
         ("Daemon", "read(directory + \"/job.json\")"), ("Daemon", "let now = Date()"), ("Spool", "let now = Date.now"),
         ("Ledger", "clock_gettime(CLOCK_REALTIME, &time)"),
+        ("Commands", "FileHandle.standardError.write(data)"),
     ])
     func `a forbidden line is found`(module: String, line: String) {
         let source = SwiftSource(path: "Sources/\(module)/A.swift", text: "\n\(line)\n")
