@@ -30,9 +30,12 @@ struct DoctorFinding: Equatable {
 
 /// What a doctor knows of the machine; tests put something else in its place.
 struct DoctorSurroundings {
-    /// The daemon's user, and the group whose members drop jobs.
+    /// The daemon's user, the group whose members drop jobs, and that whose members control campaigns.
     var user = "campaignd"
     var submitters = "campaignd-submit"
+    var admins = "campaignd-admin"
+    /// Whose the top of the spool is.
+    var administrator: UInt32 = 0
     /// Nil where systemd cannot be asked.
     var unit: () -> ServiceUnit? = {
         do throws(ServiceUnit.Failure) { return try ServiceUnit.look(SystemService.name) } catch { return nil }
@@ -71,6 +74,7 @@ struct Doctor {
         findings += spool(configuration, owner: owner, isInstalled: isInstalled(unit))
         findings += ledger(configuration, owner: owner)
         findings += rooms(configuration)
+        findings += presets(configuration, owner: owner)
         findings += await relays(configuration)
         return findings
     }
@@ -82,51 +86,5 @@ struct Doctor {
         let name = unit.flatMap { $0.user.isEmpty ? nil : $0.user } ?? surroundings.user
         if isInstalled(unit), let uid = try? SystemAccounts.user(named: name) { return uid }
         return LedgerFiles.look(path: configuration.ledgerPath)?.first?.owner
-    }
-
-    private func relays(_ configuration: Configuration) async -> [DoctorFinding] {
-        var findings: [DoctorFinding] = []
-        for (name, relay) in configuration.relays.sorted(by: { $0.key < $1.key }) {
-            findings += await examine(relay: name, relay)
-        }
-        return findings
-    }
-
-    private func examine(relay name: String, _ relay: Configuration.Relay) async -> [DoctorFinding] {
-        let check = "relay \(name)"
-        guard let outcome = await RelayProbe.tryOut(relay, credentials: surroundings.credentials) else {
-            return [maildir(check, String(relay.url.drop { $0 != ":" }.dropFirst()))]
-        }
-        if let (phase, reason) = outcome.failure {
-            let remedy =
-                switch phase {
-                case .encryption: "have the certificate mended, or name its authority in ca_file"
-                case .authentication: "mend username and the password of this relay, then restart campaignd"
-                default: "mend url, name resolution or the firewall, or start the mail server"
-                }
-            return [DoctorFinding(check, .fault, reason, remedy: remedy)]
-        }
-        let peer = outcome.peer ?? relay.url
-        if let why = outcome.loginSkipped {
-            return [
-                DoctorFinding(
-                    check, .unknown, "\(peer) answers, but logging in was not tried: \(why)",
-                    remedy: "run this as root or as campaignd, while campaignd runs")
-            ]
-        }
-        let login = relay.username == nil ? "" : ", and lets us log in"
-        return [DoctorFinding(check, .ok, "\(peer) answers\(login); no mail was sent")]
-    }
-
-    private func maildir(_ check: String, _ directory: String) -> DoctorFinding {
-        var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
-            return DoctorFinding(check, .ok, "\(directory) is made with the first message")
-        }
-        guard isDirectory.boolValue else {
-            return DoctorFinding(
-                check, .fault, "\(directory) is not a directory", remedy: "remove it, or let url name another place")
-        }
-        return DoctorFinding(check, .ok, "\(directory) is there; messages are delivered into it, and go no further")
     }
 }

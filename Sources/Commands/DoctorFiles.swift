@@ -67,7 +67,8 @@ extension Doctor {
         }
         var group: UInt32?
         if isInstalled { group = (try? SystemAccounts.group(named: surroundings.submitters)) ?? nil }
-        let spool = SpoolExamination(path: path, owner: owner, submitters: group)
+        let spool = SpoolExamination(
+            path: path, owner: owner, submitters: group, administrator: surroundings.administrator)
         let faults = spool.faults()
         var findings = faults.map { DoctorFinding("spool", .fault, "\($0.path) \($0.problem)", remedy: $0.remedy) }
         if faults.isEmpty { findings.append(DoctorFinding("spool", .ok, "the directories below \(path) are in order")) }

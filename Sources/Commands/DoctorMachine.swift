@@ -74,8 +74,9 @@ extension Doctor {
         do {
             var missing: [String] = []
             if try SystemAccounts.user(named: surroundings.user) == nil { missing.append("user \(surroundings.user)") }
-            if try SystemAccounts.group(named: surroundings.submitters) == nil {
-                missing.append("group \(surroundings.submitters)")
+            for group in [surroundings.submitters, surroundings.admins]
+            where try SystemAccounts.group(named: group) == nil {
+                missing.append("group \(group)")
             }
             guard missing.isEmpty else {
                 return [
@@ -86,7 +87,9 @@ extension Doctor {
             }
             return [
                 DoctorFinding(
-                    "accounts", .ok, "the user \(surroundings.user) and the group \(surroundings.submitters) exist")
+                    "accounts", .ok,
+                    "the user \(surroundings.user) and the groups \(surroundings.submitters) and "
+                        + "\(surroundings.admins) exist")
             ]
         } catch {
             return [DoctorFinding("accounts", .unknown, "\(error)", remedy: "see getent passwd \(surroundings.user)")]

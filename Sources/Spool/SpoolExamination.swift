@@ -14,9 +14,13 @@ package struct SpoolFault: Sendable, Equatable {
 package struct SpoolExamination: Sendable {
     /// One directory as it should be.
     struct Expectation: Sendable, Equatable {
+        /// Below the spool; empty for the spool itself.
         var name: String
         var mode: UInt32
-        var ofSubmitters: Bool
+        /// Whose it is; nil if it is the administrator's.
+        var owner: UInt32?
+        /// Nil where the group makes no difference.
+        var group: UInt32?
         /// Who has what by the default ACL; nil where none is needed.
         var defaultACL: [DirectoryACL.Entry]?
     }
@@ -24,14 +28,17 @@ package struct SpoolExamination: Sendable {
     private let path: String
     private let owner: UInt32
     private let submitters: UInt32?
+    private let administrator: UInt32
 
     /// - Parameters:
     ///   - owner: The user as whom the daemon runs.
     ///   - submitters: The group whose members drop jobs; nil if nobody else does.
-    package init(path: String, owner: UInt32, submitters: UInt32?) {
+    ///   - administrator: Whose the top of the spool is.
+    package init(path: String, owner: UInt32, submitters: UInt32?, administrator: UInt32 = 0) {
         self.path = path
         self.owner = owner
         self.submitters = submitters
+        self.administrator = administrator
     }
 
     /// As systemd-tmpfiles makes them.
@@ -43,14 +50,13 @@ package struct SpoolExamination: Sendable {
             .init(.owner, 7), .init(.group, 0), .init(.namedGroup, 5, id: submitters), .init(.mask, 5),
             .init(.others, 0),
         ]
+        let own = ["work", "rejected", "inbound", "inbound/tmp", "inbound/new", "inbound/cur", "outbox"]
         return [
-            Expectation(name: "tmp", mode: 0o3730, ofSubmitters: true, defaultACL: door),
-            Expectation(name: "incoming", mode: 0o3730, ofSubmitters: true, defaultACL: door),
-            Expectation(name: "receipts", mode: 0o2750, ofSubmitters: true, defaultACL: answers),
-            Expectation(name: "work", mode: 0o700, ofSubmitters: false, defaultACL: nil),
-            Expectation(name: "rejected", mode: 0o700, ofSubmitters: false, defaultACL: nil),
-            Expectation(name: "inbound", mode: 0o700, ofSubmitters: false, defaultACL: nil),
-        ]
+            Expectation(name: "", mode: 0o755, owner: nil),
+            Expectation(name: "tmp", mode: 0o3730, owner: owner, group: submitters, defaultACL: door),
+            Expectation(name: "incoming", mode: 0o3730, owner: owner, group: submitters, defaultACL: door),
+            Expectation(name: "receipts", mode: 0o2750, owner: owner, group: submitters, defaultACL: answers),
+        ] + own.map { Expectation(name: $0, mode: 0o700, owner: owner) }
     }
 
     /// What is wrong with the directories; without a group of submitters only what keeps the daemon from its work.
@@ -69,12 +75,14 @@ package struct SpoolExamination: Sendable {
     }
 
     private func faults(of expected: Expectation, device: UInt64) -> [SpoolFault] {
-        let place = "\(path)/\(expected.name)"
+        let place = expected.name.isEmpty ? path : "\(path)/\(expected.name)"
         let mend = "run systemd-tmpfiles --create campaignd.conf"
         var status = stat()
-        guard lstat(place, &status) == 0 else {
+        // The spool itself may be a link; the directory above is told of if it is not there.
+        guard (expected.name.isEmpty ? stat(place, &status) : lstat(place, &status)) == 0 else {
+            let above = place[..<(place.lastIndex(of: "/") ?? place.endIndex)]
             // Where the daemon may make it, it does at its next start.
-            return submitters == nil
+            return submitters == nil || access(String(above), F_OK) != 0
                 ? [] : [SpoolFault(path: place, problem: "the directory is not there", remedy: mend)]
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
@@ -89,13 +97,16 @@ package struct SpoolExamination: Sendable {
                 "is on another file system than the rest of the spool, so that nothing can be renamed into it",
                 "unmount it, so that the whole spool is on one file system")
         }
-        if status.st_uid != owner {
+        if let owner = expected.owner, status.st_uid != owner {
             add("belongs to the user \(status.st_uid) and not to \(owner), as whom the daemon runs", mend)
         }
-        guard let submitters else { return faults }
+        guard submitters != nil else { return faults }
         let mode = status.st_mode & 0o7777
-        if expected.ofSubmitters, status.st_gid != submitters {
-            add("belongs to the group \(status.st_gid) and not to \(submitters), whose members drop jobs", mend)
+        if expected.owner == nil, status.st_uid != administrator {
+            add("belongs to the user \(status.st_uid), who could put something else in a directory's place", mend)
+        }
+        if let group = expected.group, status.st_gid != group {
+            add("belongs to the group \(status.st_gid) and not to \(group), whose members drop jobs", mend)
         }
         if mode != expected.mode {
             add("has mode \(SpoolExamination.octal(mode)) and not \(SpoolExamination.octal(expected.mode))", mend)

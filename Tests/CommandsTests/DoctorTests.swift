@@ -10,66 +10,6 @@ import Testing
 
 @testable import Commands
 
-/// An installation that is healthy until a test spoils it. Everything belongs to the user of the tests.
-private struct Patient {
-    let fixture: ReadingFixture
-    var surroundings: DoctorSurroundings
-    let uid = geteuid()
-    let gid = getegid()
-
-    init(relayLines: [String] = []) throws {
-        fixture = try ReadingFixture(relayLines: relayLines)
-        let user = try SystemAccounts.account(of: geteuid()).name ?? "root"
-        surroundings = DoctorSurroundings(now: ReadingFixture.now)
-        surroundings.user = user
-        surroundings.submitters = String(cString: try #require(getgrgid(getegid())).pointee.gr_name)
-        let unit = Patient.unit(user: user)
-        surroundings.unit = { unit }
-        surroundings.fileSystem = { _ in FileSystem(kind: .local, free: 5_000_000_000) }
-        surroundings.clock = { .synchronised }
-        surroundings.machineID = try fixture.directory.write(String(repeating: "a", count: 32) + "\n", to: "machine-id")
-        surroundings.journalOldest = { 1 }
-        for expected in SpoolExamination.layout(owner: uid, submitters: gid) {
-            let path = try fixture.directory.makeDirectory("spool/\(expected.name)")
-            chmod(path, expected.mode)
-            guard let acl = expected.defaultACL else { continue }
-            let words = acl.map { entry -> String in
-                let rights =
-                    (entry.rights & 4 != 0 ? "r" : "-") + (entry.rights & 2 != 0 ? "w" : "-")
-                    + (entry.rights & 1 != 0 ? "x" : "-")
-                let who =
-                    switch entry.tag {
-                    case .owner, .user: "user"
-                    case .group, .namedGroup: "group"
-                    case .mask: "mask"
-                    case .others: "other"
-                    }
-                return "default:\(who):\(entry.id.map { "\($0)" } ?? ""):\(rights)"
-            }
-            let result = try runHere(["setfacl", "-m", words.joined(separator: ","), path])
-            #expect(result.status == 0, "\(result.errorText)")
-            chmod(path, expected.mode)
-        }
-        chmod(fixture.directory.path, 0o750)
-    }
-
-    static func unit(
-        user: String, load: String = "loaded", active: String = "active", sub: String = "running",
-        file: String = "enabled", result: String = "success", exitStatus: Int = 0
-    ) -> ServiceUnit {
-        ServiceUnit(
-            load: load, active: active, sub: sub, file: file, result: result, exitStatus: exitStatus,
-            mainPID: 0, statusText: "0 queued", user: user)
-    }
-
-    func examine() async -> DoctorReport {
-        DoctorReport(
-            findings: await Doctor(path: fixture.configurationPath, surroundings: surroundings).examine())
-    }
-
-    func faults() async -> [DoctorFinding] { await examine().findings.filter { $0.outcome == .fault } }
-}
-
 @Suite struct DoctorTests {
     @Test func `a healthy installation is healthy`() async throws {
         let patient = try Patient()
@@ -87,7 +27,8 @@ private struct Patient {
     /// Faults of many kinds; each is found, alone, with what mends it.
     enum Planted: String, CaseIterable {
         case configuration, mode, acl, missing, keyOpen, foreignKey, wrongKey, restored, network, fullDisk, relayDown
-        case noGroup, failed, restarting, clockBack, waitingJob, consentChanged, fileForDirectory
+        case noGroup, noAdmins, failed, restarting, clockBack, waitingJob, consentChanged, fileForDirectory
+        case openSpool, openInbound, openMail, openOutbox, noOutbox, brokenPreset
     }
 
     @Test(arguments: Planted.allCases)
@@ -107,8 +48,15 @@ private struct Patient {
         case .configuration:
             try fixture.directory.write("[spool]\n", to: "campaignd.toml")
             return ("configuration", "mend the keys")
-        case .mode, .acl, .missing, .fileForDirectory, .waitingJob:
+        case .mode, .acl, .missing, .fileForDirectory, .waitingJob, .openSpool, .openInbound, .openMail, .openOutbox,
+            .noOutbox:
             return try spoil(planted, fixture)
+        case .brokenPreset:
+            let text = try String(contentsOfFile: fixture.configurationPath, encoding: .utf8)
+            try fixture.directory.write(text + "[presets]\ndirectory = \"presets\"\n", to: "campaignd.toml")
+            _ = try fixture.directory.makeDirectory("presets")
+            try fixture.directory.write("{ \"description\": 1 }", to: "presets/own.json")
+            return ("presets", "remove the file")
         case .keyOpen:
             chmod(fixture.path + ".key", 0o644)
             return ("ledger rights", "chmod 600")
@@ -132,6 +80,9 @@ private struct Patient {
         case .noGroup:
             patient.surroundings.submitters = "no-such-group"
             return ("accounts", "systemd-sysusers")
+        case .noAdmins:
+            patient.surroundings.admins = "no-such-group"
+            return ("accounts", "systemd-sysusers")
         case .failed:
             let unit = Patient.unit(
                 user: patient.surroundings.user, active: "failed", result: "exit-code", exitStatus: 78)
@@ -153,6 +104,11 @@ private struct Patient {
         case .mode: chmod(incoming, 0o777)
         case .acl: #expect(try runHere(["setfacl", "-k", incoming]).status == 0)
         case .missing: rmdir(incoming)
+        case .openSpool: chmod(fixture.spoolPath, 0o1777)
+        case .openInbound: chmod(fixture.spoolPath + "/inbound", 0o755)
+        case .openMail: chmod(fixture.spoolPath + "/inbound/new", 0o770)
+        case .openOutbox: chmod(fixture.spoolPath + "/outbox", 0o755)
+        case .noOutbox: rmdir(fixture.spoolPath + "/outbox")
         case .waitingJob:
             try fixture.directory.write("{}", to: "spool/incoming/forgotten.json")
             return ("waiting jobs", "campaignd")
@@ -212,6 +168,21 @@ private struct Patient {
         let finding = try #require(await patient.examine().findings.first { $0.check == "relay default" })
         #expect(finding.outcome == .unknown)
         #expect(finding.message.contains("logging in was not tried"))
+    }
+
+    @Test func `presets that are not there are told, and what mends that`() async throws {
+        let patient = try Patient()
+        let fixture = patient.fixture
+        let text = try String(contentsOfFile: fixture.configurationPath, encoding: .utf8)
+        try fixture.directory.write(text + "[presets]\ndirectory = \"presets\"\n", to: "campaignd.toml")
+        func finding() async throws -> DoctorFinding {
+            try #require(await patient.examine().findings.first { $0.check == "presets" })
+        }
+        #expect(try await finding().outcome == .warning)
+        #expect(try await finding().message.contains("no job can name a preset"))
+        _ = try fixture.directory.makeDirectory("presets")
+        #expect(try await finding().message.contains("has no presets"))
+        #expect(try await finding().remedy?.contains("install them again") == true)
     }
 
     @Test func `warnings are no faults`() async throws {

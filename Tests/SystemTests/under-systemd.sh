@@ -4,15 +4,16 @@
 #
 # Usage: with-systemd under-systemd.sh CAMPAIGND REPOSITORY
 #
-# Installs the built program CAMPAIGND with the unit and the like of REPOSITORY,
-# and looks at it as its users do: programs that drop jobs, admins who use
-# systemctl, operators who read the journal. It changes users, /etc and /var, so
-# it is to be run inside with-systemd, where that is forgotten afterwards.
+# Installs the built program CAMPAIGND, and campaignctl from beside it, with the
+# unit and the like of REPOSITORY, and looks at it as its users do: programs
+# that drop jobs, admins who use systemctl, operators who read the journal and
+# ask campaignctl. It changes users, /etc and /var, so it is to be run inside
+# with-systemd, where that is forgotten afterwards.
 #
 # Prints a line for each check, beginning with ok or FAIL. Exit status: 0 if all
 # were ok, 1 if not, 2 if the checks could not be run.
 #
-# Needs the Debian packages passwd, procps and python3.
+# Needs the Debian packages jq, passwd, procps and python3.
 
 # shellcheck disable=SC2016,SC2317 # scripts for other users; functions called by name
 set -u
@@ -190,7 +191,8 @@ events() {
 }
 
 install_all() {
-    install -m 0755 "$program" /usr/bin/campaignd &&
+    install -m 0755 "$program" "${program%/*}/campaignctl" /usr/bin/ &&
+        install -D -m 0644 -t /usr/share/campaignd/presets "$repository"/config/presets/*.json &&
         install -m 0644 "$repository/systemd/campaignd.service" /usr/lib/systemd/system/ &&
         install -m 0644 "$repository/systemd/sysusers.d/campaignd.conf" /usr/lib/sysusers.d/ &&
         install -m 0644 "$repository/systemd/tmpfiles.d/campaignd.conf" /usr/lib/tmpfiles.d/ &&
@@ -277,6 +279,49 @@ check_broken_configuration() {
     ok "and names the key" grep messages_per_hour "$work/check"
     write_config 3000
     systemctl reset-failed "$unit"
+}
+
+# The faults that doctor finds are these, and their remedies; nothing for none.
+# The clock and the disks of a test say nothing about an installation.
+faults() {
+    campaignctl doctor --json >"$work/doctor"
+    python3 -c '
+import json, sys
+report = json.load(open(sys.argv[1]))
+faults = [check for check in report["checks"] if check["outcome"] == "fault"]
+told = [check["message"] + check["remedy"] for check in faults]
+expected = [words.split("|") for words in sys.argv[2:]]
+if report["healthy"] == bool(faults) or len(told) != len(expected) or not all(
+        word in text for text, words in zip(told, expected) for word in words):
+    print(*[" ".join(str(value) for value in check.values()) for check in report["checks"]], sep="\n")
+    sys.exit(1)' "$work/doctor" "$@"
+}
+
+# What an operator asks campaignctl, of the service as it is installed.
+check_operator() {
+    ok "doctor finds no fault" campaignctl doctor
+    ok "nor in JSON" faults
+    ok "nor does a member who may see less" as submitter 'campaignctl doctor'
+    ok "doctor has looked at service, accounts, spool, ledger, presets and relay" \
+        equal "$(jq -r '.checks[] | select(.outcome == "ok") | .check' "$work/doctor" |
+            grep -cxE 'service|accounts|spool|ledger rights|presets|relay default')" 6
+    ok "status says that it is active" grep -E '^service +active \(running\)$' <(campaignctl status)
+    ok "and which process it is" equal "$(campaignctl status --json | jq -c '[.running, .pid, .unitState]')" \
+        "[true,$(property MainPID),\"active\"]"
+    chmod 0777 "$spool/inbound/new" "$spool/outbox"
+    ok "doctor finds a Maildir that is open, and the outbox" faults \
+        "$spool/inbound/new has mode 0777|systemd-tmpfiles --create campaignd.conf" \
+        "$spool/outbox has mode 0777|systemd-tmpfiles --create campaignd.conf"
+    ok "its remedy" systemd-tmpfiles --create campaignd.conf
+    ok "mends it" faults
+    systemctl stop "$unit"
+    ok "a stopped daemon is a fault, with its remedy" faults \
+        'campaignd does not run: it is inactive|systemctl start campaignd'
+    ok "doctor tells so by its exit status" fails campaignctl doctor
+    ok "status says that it is not running" grep -E '^daemon +not running' <(campaignctl status)
+    ok "and that the service is inactive" equal "$(campaignctl status --json | jq -r .unitState)" inactive
+    ok "that remedy" systemctl start campaignd
+    ok "mends it too" faults
 }
 
 check_jobs() {
@@ -451,6 +496,7 @@ main() {
     program=$1 repository=$2
     [[ $(cat /proc/1/comm) == systemd && $EUID -eq 0 ]] || quit "run this inside with-systemd"
     [[ -x $program ]] || quit "there is no program $program"
+    [[ -x ${program%/*}/campaignctl ]] || quit "there is no program campaignctl beside $program"
     work=$(mktemp -d /run/under-systemd.XXXXXX) || quit "no temporary directory"
     chmod 0755 "$work" # the service reads in it; its own /tmp is another
     start_relay
@@ -469,6 +515,7 @@ main() {
     write_config 3000
     check_broken_configuration
     check_start
+    check_operator
     check_jobs
     check_reload
     check_rights

@@ -19,7 +19,9 @@ package final class TestAuthority: Sendable {
     }
 
     /// The key and the certificate of a server of this name, such as `DNS:localhost` or `IP:127.0.0.1`.
-    package func certificate(for name: String) async throws -> ServerCertificate {
+    ///
+    /// - Parameter days: How long it is good for; less than 0 for one that has expired.
+    package func certificate(for name: String, days: Int = 2) async throws -> ServerCertificate {
         let base = name.map { $0.isLetter || $0.isNumber ? String($0) : "-" }.joined()
         let (key, request, signed) = ("\(base).key", "\(base).csr", "\(base).crt")
         let extensions = try directory.write("subjectAltName=\(name)\n", to: "\(base).extensions")
@@ -31,7 +33,7 @@ package final class TestAuthority: Sendable {
         try await TestAuthority.openssl([
             "x509", "-req", "-in", directory.path(request), "-CA", file, "-CAkey",
             directory.path("ca.key"),
-            "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", directory.path(signed),
+            "-CAcreateserial", "-days", "\(days)", "-extfile", extensions, "-out", directory.path(signed),
         ])
         let file = try directory.write(try directory.read(key) + directory.read(signed), to: "\(base).pem")
         return ServerCertificate(file: file, authority: self)
