@@ -8,14 +8,17 @@ struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Says what campaignd would answer to a job, and drops nothing.",
         discussion: """
-            Where the ledger may be read, as root for example, it also says what the plan of a campaign would be. The \
-            job is judged as if you dropped it.
+            Where the ledger may be read, as root for example, it also says what the plan of a campaign would be, and \
+            whether its submitter has too much under way. The job is judged as if you dropped it, unless --as says who.
             """)
 
     @Argument(
         help: "The job: a file NAME.json, or a directory NAME.job with job.json and the files that it names.",
         completion: .file())
     var path: String
+
+    @Option(name: .customLong("as"), help: "The user who is to drop it. Default: you.")
+    var user: String?
 
     @OptionGroup var common: CommonOptions
 
@@ -24,7 +27,7 @@ struct CheckCommand: AsyncParsableCommand {
             let clocks = try SystemClocks()
             let configuration = try JobFile.readableConfiguration(common)
             let source = try JobFile.source(path)
-            let job = try JobFile.examine(source, configuration, now: clocks.wall)
+            let job = try JobFile.examine(source, configuration, as: user, now: clocks.wall)
             var notes: [String] = []
             if configuration == nil {
                 notes.append("\(common.config) may not be read: relays, rights and presets were not checked")
@@ -40,7 +43,7 @@ struct CheckCommand: AsyncParsableCommand {
                 let output = CheckOutput(
                     drop: source.drop.text, kind: job.kind, job: job.id, errors: errors.map(FaultText.output),
                     warnings: warnings, notes: notes, plan: trial?.plan.map(PlanOutput.init))
-                Terminal.say(try JSONOutput.text(output))
+                Terminal.say(document: try JSONOutput.text(output))
             } else {
                 say(job, errors: errors, warnings: warnings, notes: notes, plan: trial?.plan)
             }
@@ -59,7 +62,7 @@ struct CheckCommand: AsyncParsableCommand {
             lines.append(errors.count == 1 ? "1 error" : "\(errors.count) errors")
         }
         lines += warnings.map { "warning: " + $0 } + notes.map { "note: " + $0 }
-        Terminal.say(lines.joined(separator: "\n"))
+        Terminal.say(lines)
     }
 
     static func lines(_ plan: JobTrial.Plan) -> [String] {

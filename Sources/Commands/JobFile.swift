@@ -26,13 +26,18 @@ enum JobFile {
     private static let nameRule =
         "NAME has 1 to 128 letters, digits, dots, underscores and hyphens of ASCII, and begins with a letter or a digit"
 
-    /// This user, as the daemon will see who dropped a job.
-    static func submitter() throws(CommandFailure) -> Account {
+    /// A user, as the daemon will see who dropped a job.
+    ///
+    /// - Parameter name: Nil for this user.
+    static func submitter(_ name: String? = nil) throws(CommandFailure) -> Account {
         do throws(SystemAccounts.Unanswered) {
-            return try SystemAccounts.account(of: geteuid())
+            var uid: UInt32? = geteuid()
+            if let name { uid = try SystemAccounts.user(named: name) }
+            if let uid { return try SystemAccounts.account(of: uid) }
         } catch {
             throw CommandFailure(error.description, status: .temporary)
         }
+        throw CommandFailure("there is no user “\(name ?? "")”")
     }
 
     /// The configuration, or nil if this user may not read it.
@@ -41,11 +46,11 @@ enum JobFile {
         return try options.configuration()
     }
 
-    /// Judges a job where it lies, as the drop of this user.
+    /// Judges a job where it lies, as the drop of that user; nil for this one.
     static func examine(
-        _ source: JobSource, _ configuration: Configuration?, now: Timestamp
+        _ source: JobSource, _ configuration: Configuration?, as user: String? = nil, now: Timestamp
     ) throws(CommandFailure) -> JobExamination {
-        let submitter = try submitter()
+        let submitter = try submitter(user)
         do throws(SpoolError) {
             let examined = try source.examine(as: geteuid())
             let daemon = configuration.flatMap { try? DropWriter(spool: $0.spoolDirectory).daemonUser() }

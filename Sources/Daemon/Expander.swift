@@ -55,7 +55,7 @@ struct Expander {
     ) {
         let number = try await context.ledger.beginPlan(plan)
         var walk = RecipientWalk(
-            book: LedgerBook(ledger: context.ledger), prepared: prepared, directory: directory,
+            book: context.ledger, prepared: prepared, directory: directory,
             presetsDirectory: context.settings.current.presetsDirectory, plan: plan, number: number,
             limit: limit,
             proceed: { [context] in
@@ -72,8 +72,8 @@ struct Expander {
         let now = context.clocks.wall
         let twin = try await context.ledger.twin(
             fingerprint: plan.fingerprint, since: now.adding(seconds: -Campaign.repeatWindow), otherThan: plan.job)
-        var (state, because) = Expander.beginning(plan, prepared.campaign, twin: twin, now: now)
-        if let reason = try await context.ledger.holdOnNew()?.becauseNew { (state, because) = (.held, reason) }
+        let (state, because) = Expander.beginning(
+            plan, prepared.campaign, twin: twin, hold: try await context.ledger.holdOnNew(), now: now)
         var warnings = warnings
         if let summary = try await context.ledger.summary(campaign: number) {
             let finish = estimate(summary.counts.queued, plan.relays, max(plan.sendAfter ?? now, now))
@@ -86,10 +86,13 @@ struct Expander {
 
     /// The state in which a campaign begins, and why if it is held.
     ///
-    /// - Parameter twin: A campaign that is equal in all but its id, and was accepted of late.
+    /// - Parameters:
+    ///   - twin: A campaign that is equal in all but its id, and was accepted of late.
+    ///   - hold: Why new campaigns are held, after a restore.
     static func beginning(
-        _ plan: CampaignPlan, _ campaign: Campaign, twin: String?, now: Timestamp
+        _ plan: CampaignPlan, _ campaign: Campaign, twin: String?, hold: Recovery.Hold?, now: Timestamp
     ) -> (state: CampaignState, because: String?) {
+        if let because = hold?.becauseNew { return (.held, because) }
         if let twin {
             return (
                 .held, "it is equal to campaign \(twin) in all but its id: approve it only if it shall be sent again"

@@ -15,13 +15,31 @@ extension Intake {
     /// - Parameter isKnown: Whether the ledger has the job, from a start that ended before its work did; it counts
     ///   there already.
     func review(_ job: Job, by judge: inout JobReview, isKnown: Bool) async throws {
+        try await judge.review(job, asking: context.ledger, isKnown: isKnown)
+    }
+}
+
+/// Who knows what the judgement of a job takes from the ledger.
+protocol ReviewBook: Sendable {
+    func holdOnNew() async throws -> Recovery.Hold?
+    func job(_ id: JobID) async throws -> JobRecord?
+    func pendingWork(of submitter: UInt32) async throws -> PendingWork
+}
+
+extension DeliveryLedger: ReviewBook {}
+extension TrialLedger: ReviewBook {}
+
+extension JobReview {
+    /// - Parameter isKnown: Whether the ledger has the job, from a start that ended before its work did; it counts
+    ///   there already.
+    mutating func review(_ job: Job, asking ledger: some ReviewBook, isKnown: Bool) async throws {
         if case .control(let control) = job {
-            judge.isHeldSinceStart = try await context.ledger.holdOnNew() != nil
-            judge.controlledSubmitter = try await context.ledger.job(control.campaign)?.submitter
+            isHeldSinceStart = try await ledger.holdOnNew() != nil
+            controlledSubmitter = try await ledger.job(control.campaign)?.submitter
         }
-        judge.review(job)
-        if judge.errors.isEmpty, judge.needsQuota(job), !isKnown {
-            judge.checkQuota(try await context.ledger.pendingWork(of: judge.submitter.uid))
+        review(job)
+        if errors.isEmpty, needsQuota(job), !isKnown {
+            checkQuota(try await ledger.pendingWork(of: submitter.uid))
         }
     }
 }

@@ -3,8 +3,8 @@ package import Spool
 
 /// What the daemon will say of a job that was not dropped yet: it is read and reviewed by the same code.
 ///
-/// What only the ledger knows is not asked: whether the id was used before, whether a group exists,
-/// how much the submitter has under way.
+/// What only the ledger knows is not asked: whether the id was used before, whether a group exists, how much the
+/// submitter has under way, whose campaign a control job is about. `JobTrial` asks that.
 package struct JobExamination: Sendable {
     /// The job's id and kind, as far as they could be read.
     package private(set) var id: String?
@@ -18,6 +18,8 @@ package struct JobExamination: Sendable {
     /// The most recipients that this submitter's campaigns may have; nil for what everybody may.
     private(set) var recipientLimit: RecipientLimit?
     let inspection: Inspection
+    /// Judges nothing yet; nil without a configuration.
+    private(set) var judge: JobReview?
 
     /// Identity of the contents; nil if there are errors in its files.
     package var sha256: String? { inspection.sha256 }
@@ -42,6 +44,7 @@ package struct JobExamination: Sendable {
             var review = JobReview(
                 configuration: configuration, inspection: inspection, submitter: submitter, ownUser: daemonUser,
                 now: now, file: file)
+            judge = review
             // Whose campaign it is about only the ledger knows: the daemon will look.
             review.controlledSubmitter = submitter.uid
             review.review(job)

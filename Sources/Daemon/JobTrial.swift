@@ -55,12 +55,17 @@ package struct JobTrial: Sendable {
             }
             return
         }
+        if var judge = job.judge {
+            try await judge.review(found, asking: ledger, isKnown: false)
+            errors = judge.errors
+            guard errors.isEmpty else { return }
+        }
         guard case .campaign(let campaign) = found, let prepared = job.prepared else { return }
         let fingerprint = JobReview.fingerprint(campaign, files: job.inspection.files)
         let plan = Expander.plan(campaign, configuration, fingerprint: fingerprint, accepted: now)
         do {
             var walk = RecipientWalk(
-                book: TrialBook(ledger: ledger), prepared: prepared, directory: job.inspection.directory,
+                book: ledger, prepared: prepared, directory: job.inspection.directory,
                 presetsDirectory: configuration.presetsDirectory, plan: plan, number: TrialLedger.number,
                 limit: job.recipientLimit,
                 proceed: {})
@@ -82,7 +87,8 @@ package struct JobTrial: Sendable {
         let outcome = try await ledger.outcome()
         let twin = try await ledger.twin(
             fingerprint: plan.fingerprint, since: now.adding(seconds: -Campaign.repeatWindow), otherThan: campaign.id)
-        let (state, because) = Expander.beginning(plan, campaign, twin: twin, now: now)
+        let (state, because) = Expander.beginning(
+            plan, campaign, twin: twin, hold: try await ledger.holdOnNew(), now: now)
         var finish: Timestamp?
         if outcome.counts.queued > 0 {
             let end = configuration.estimatedFinish(
@@ -94,29 +100,5 @@ package struct JobTrial: Sendable {
         self.plan = Plan(
             state: state.rawValue, counts: outcome.counts, withheld: outcome.withheld, consent: outcome.consent,
             relays: outcome.relays, estimatedFinish: finish, heldBecause: because)
-    }
-}
-
-/// Writes a plan where nothing is kept.
-private struct TrialBook: PlanBook {
-    let ledger: TrialLedger
-
-    func groupExists(_ name: String) async throws -> Bool { try await ledger.groupExists(name) }
-
-    func members(
-        ofGroup name: String, after contact: Int64, limit: Int
-    ) async throws -> [(contact: Int64, address: EmailAddress)] {
-        try await ledger.members(ofGroup: name, after: contact, limit: limit)
-    }
-
-    func plan(
-        _ recipients: [PlannedRecipient], campaign number: Int64, plan: CampaignPlan, isTest: Bool,
-        isComplete: @escaping @Sendable ([String: String]) -> Bool
-    ) async throws {
-        try await ledger.plan(recipients, plan: plan, isTest: isTest, isComplete: isComplete)
-    }
-
-    func setAside(_ rows: [SetAside], campaign number: Int64) async throws {
-        try await ledger.setAside(rows)
     }
 }

@@ -16,29 +16,8 @@ protocol PlanBook: Sendable {
     func setAside(_ rows: [SetAside], campaign number: Int64) async throws
 }
 
-/// The real one.
-struct LedgerBook: PlanBook {
-    let ledger: DeliveryLedger
-
-    func groupExists(_ name: String) async throws -> Bool { try await ledger.groupExists(name) }
-
-    func members(
-        ofGroup name: String, after contact: Int64, limit: Int
-    ) async throws -> [(contact: Int64, address: EmailAddress)] {
-        try await ledger.members(ofGroup: name, after: contact, limit: limit)
-    }
-
-    func plan(
-        _ recipients: [PlannedRecipient], campaign number: Int64, plan: CampaignPlan, isTest: Bool,
-        isComplete: @escaping @Sendable ([String: String]) -> Bool
-    ) async throws {
-        try await ledger.plan(recipients, campaign: number, plan: plan, isTest: isTest, isComplete: isComplete)
-    }
-
-    func setAside(_ rows: [SetAside], campaign number: Int64) async throws {
-        try await ledger.setAside(rows, campaign: number)
-    }
-}
+extension DeliveryLedger: PlanBook {}
+extension TrialLedger: PlanBook {}
 
 /// Goes through a campaign's recipients in the order of the job, in batches, and has each written down.
 struct RecipientWalk<Book: PlanBook> {

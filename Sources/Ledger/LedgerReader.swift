@@ -28,15 +28,20 @@ package struct LedgerReader: Sendable {
         }
         guard access(path, R_OK) == 0 else { throw .unreadable(path: path) }
         guard status.st_size > 0 else { throw .absent(path: path) }
+        queue = try LedgerReader.connect(path, label: "campaignctl.ledger")
+    }
+
+    /// Opens a connection that cannot change the ledger, as the daemon opens its own.
+    static func connect(_ path: String, label: String) throws(LedgerError) -> DatabaseQueue {
         var configuration = DeliveryLedger.configuration
         configuration.readonly = true
-        configuration.label = "campaignctl.ledger"
+        configuration.label = label
         do {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
-            try queue.inDatabase { try LedgerReader.checkVersion($0, path: path) }
-            self.queue = queue
+            try queue.inDatabase { try checkVersion($0, path: path) }
+            return queue
         } catch {
-            throw LedgerReader.whyUnusable(error, path: path)
+            throw whyUnusable(error, path: path)
         }
     }
 
@@ -52,7 +57,7 @@ package struct LedgerReader: Sendable {
         guard version == known else { throw LedgerError.olderVersion(path: path, found: version, known: known) }
     }
 
-    private static func whyUnusable(_ error: any Error, path: String) -> LedgerError {
+    static func whyUnusable(_ error: any Error, path: String) -> LedgerError {
         guard let error = error as? DatabaseError else { return .wrapping(error) }
         switch error.extendedResultCode {
         case .SQLITE_READONLY_ROLLBACK:

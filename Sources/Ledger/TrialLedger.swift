@@ -17,28 +17,16 @@ package actor TrialLedger {
     package init?(path: String) throws(LedgerError) {
         guard access(path, R_OK) == 0, access(path + ".key", R_OK) == 0 else { return nil }
         key = try LedgerKey.load(path: path + ".key", mayCreate: false)
-        var configuration = Configuration()
-        configuration.label = "campaignctl.trial"
-        configuration.readonly = true
-        configuration.busyMode = .timeout(10)
-        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0") }
+        queue = try LedgerReader.connect(path, label: "campaignctl.trial")
         do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
             let (key, path) = (self.key, path)
             try queue.inDatabase { database in
-                let application = try Int32.fetchOne(database, sql: "PRAGMA application_id")
-                guard application == LedgerSchema.applicationID else { throw LedgerError.foreignFile(path: path) }
-                let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-                guard version == LedgerSchema.migrations.count else {
-                    throw LedgerError.newerVersion(
-                        path: path, found: version, known: LedgerSchema.migrations.count)
-                }
                 let known = try String.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'key'")
                 guard known == key.checkValue else { throw LedgerError.wrongKey(path: path + ".key") }
                 try database.execute(sql: Self.tables)
             }
         } catch {
-            throw .wrapping(error)
+            throw LedgerReader.whyUnusable(error, path: path)
         }
     }
 
@@ -100,6 +88,16 @@ package actor TrialLedger {
         }
     }
 
+    /// As `DeliveryLedger.pendingWork`.
+    package func pendingWork(of submitter: UInt32) throws(LedgerError) -> PendingWork {
+        try read { try DeliveryLedger.pendingWork($0, of: submitter) }
+    }
+
+    /// As `DeliveryLedger.holdOnNew`.
+    package func holdOnNew() throws(LedgerError) -> Recovery.Hold? {
+        try read { try DeliveryLedger.holdOnNew($0) }
+    }
+
     package func twin(fingerprint: String, since: Timestamp, otherThan job: JobID) throws(LedgerError) -> String? {
         try read { try DeliveryLedger.twin($0, fingerprint: fingerprint, since: since, otherThan: job) }
     }
@@ -135,21 +133,21 @@ package actor TrialLedger {
 
     /// As `DeliveryLedger.plan`.
     package func plan(
-        _ recipients: [PlannedRecipient], plan: CampaignPlan, isTest: Bool,
+        _ recipients: [PlannedRecipient], campaign number: Int64, plan: CampaignPlan, isTest: Bool,
         isComplete: @Sendable ([String: String]) -> Bool
     ) throws(LedgerError) {
         let key = self.key
         try write { database in
-            var batch = try PlanningBatch(database, number: Self.number, plan: plan, isTest: isTest, key: key)
+            var batch = try PlanningBatch(database, number: number, plan: plan, isTest: isTest, key: key)
             for recipient in recipients { try batch.add(recipient, isComplete: isComplete) }
             try batch.finish()
         }
     }
 
     /// As `DeliveryLedger.setAside`.
-    package func setAside(_ rows: [SetAside]) throws(LedgerError) {
+    package func setAside(_ rows: [SetAside], campaign number: Int64) throws(LedgerError) {
         try write { database in
-            for row in rows { try DeliveryLedger.insert(database, setAside: row, number: Self.number) }
+            for row in rows { try DeliveryLedger.insert(database, setAside: row, number: number) }
         }
     }
 
@@ -166,7 +164,7 @@ package actor TrialLedger {
         }
     }
 
-    private func read<Value>(_ question: (Database) throws -> Value) throws(LedgerError) -> Value {
+    func read<Value>(_ question: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {
             return try queue.inDatabase(question)
         } catch {

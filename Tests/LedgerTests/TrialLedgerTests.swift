@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Mailing
 import TestSupport
 import Testing
@@ -29,9 +30,12 @@ struct TrialLedgerTests {
         let recipients = try Self.people.enumerated().map {
             PlannedRecipient(address: try address($1), relay: "relay\($0 % 2)", fields: [:], place: "here")
         }
-        try await trial.plan(recipients, plan: plan, isTest: false, isComplete: { _ in true })
-        try await trial.plan([recipients[0]], plan: plan, isTest: true, isComplete: { _ in true })
-        try await trial.setAside([SetAside(address: "x", reason: .invalidAddress, place: "here")])
+        try await trial.plan(
+            recipients, campaign: TrialLedger.number, plan: plan, isTest: false, isComplete: { _ in true })
+        try await trial.plan(
+            [recipients[0]], campaign: TrialLedger.number, plan: plan, isTest: true, isComplete: { _ in true })
+        try await trial.setAside(
+            [SetAside(address: "x", reason: .invalidAddress, place: "here")], campaign: TrialLedger.number)
         let outcome = try await trial.outcome()
 
         try await fixture.begin("mailing")
@@ -55,7 +59,9 @@ struct TrialLedgerTests {
         let recipients = try Self.people.map {
             PlannedRecipient(address: try address($0), relay: "default", fields: ["a": "b"], place: "here")
         }
-        try await trial.plan(recipients, plan: try fixture.plan("m"), isTest: false, isComplete: { _ in true })
+        try await trial.plan(
+            recipients, campaign: TrialLedger.number, plan: try fixture.plan("m"), isTest: false,
+            isComplete: { _ in true })
         #expect(try fixture.dump() == before)
         #expect(try await trial.outcome().counts.recipients == 5)
         #expect(try await self.trial(fixture).outcome().counts.recipients == 0)
@@ -85,11 +91,31 @@ struct TrialLedgerTests {
 
     @Test func `what is no ledger, or another version of it, is refused`() async throws {
         let fixture = try await fixture()
+        let known = LedgerSchema.migrations.count
         try fixture.execute("PRAGMA user_version = 99")
-        #expect(throws: LedgerError.self) { try TrialLedger(path: fixture.path) }
+        #expect(throws: LedgerError.newerVersion(path: fixture.path, found: 99, known: known)) {
+            try TrialLedger(path: fixture.path)
+        }
+        try fixture.execute("PRAGMA user_version = \(known - 1)")
+        #expect(throws: LedgerError.olderVersion(path: fixture.path, found: known - 1, known: known)) {
+            try TrialLedger(path: fixture.path)
+        }
         try fixture.execute("PRAGMA user_version = 0; PRAGMA application_id = 1")
         #expect(throws: LedgerError.foreignFile(path: fixture.path)) { try TrialLedger(path: fixture.path) }
         #expect(try TrialLedger(path: fixture.directory.path("none.sqlite")) == nil)
+    }
+
+    @Test func `it is opened as the daemon opens its own, but cannot change it`() async throws {
+        let trial = try trial(try await fixture())
+        func pragma(_ name: String) async throws -> Int? {
+            try await trial.read { try Int.fetchOne($0, sql: "PRAGMA \(name)") }
+        }
+        #expect(try await pragma("temp_store") == 2, "in memory")
+        #expect(try await pragma("recursive_triggers") == 1)
+        #expect(try await pragma("mmap_size") == 0)
+        await #expect(throws: LedgerError.self) {
+            try await trial.read { try $0.execute(sql: "DELETE FROM main.jobs") }
+        }
     }
 
     @Test func `a wrong key is refused, or suppressed people would seem to be mailed`() async throws {
