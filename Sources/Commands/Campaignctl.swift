@@ -20,6 +20,7 @@ package struct Campaignctl: AsyncParsableCommand {
             CancelCommand.self,
             ApproveCommand.self,
             SettleCommand.self,
+            RerouteCommand.self,
             ConsentCommand.self,
             ListCommand.self,
             StatusCommand.self,

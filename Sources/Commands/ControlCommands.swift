@@ -60,9 +60,11 @@ struct ControlDocument: Encodable {
     var reason: String?
     var settlement: String?
     var address: String?
+    var from: String?
+    var to: String?
 
     enum CodingKeys: String, CodingKey {
-        case kind, id, campaign, action, reason, address
+        case kind, id, campaign, action, reason, address, from, to
         case settlement = "as"
     }
 }

@@ -11,7 +11,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "A campaign: the id of its job.")
+    @Argument(help: "A campaign: the id of its job.", completion: CampaignCompletion.kind)
     var campaign: String?
 
     func run() async throws {
@@ -115,6 +115,7 @@ struct DaemonStatus: Report {
         if let process, process > 0 { daemon += ", process \(process)" }
         if !isRunning, let unit, unit.active == "failed" { daemon += "; systemd gave it up (\(unit.result))" }
         var rows = [["daemon", daemon]]
+        if let unit { rows.append(["service", "\(unit.active) (\(unit.sub))"]) }
         if let text = unit?.statusText, isRunning, !text.isEmpty { rows.append(["says", text]) }
         if !isRunning { rows.append(["last at work", ReportText.time(facts.aliveAt)]) }
         if let hold = facts.hold { rows.append(["held", hold.becauseNew ?? hold.because]) }

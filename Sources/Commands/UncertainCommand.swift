@@ -11,7 +11,7 @@ struct UncertainCommand: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "Only those of this campaign.")
+    @Argument(help: "Only those of this campaign.", completion: CampaignCompletion.kind)
     var campaign: String?
 
     /// More are not read: whoever settles so many does it for a whole campaign.

@@ -85,6 +85,9 @@ struct ControlCommandsTests {
         ["consent", "withdraw", "jan", "--purpose", "newsletter", "--source", "letter"],
         ["consent", "withdraw", "a@people.example", "--purpose", "newsletter"],
         ["pause", "news", "--reason", "two\nlines"],
+        ["reroute", "news", "--from", "old"], ["reroute", "news", "--from", "old", "--to", "old"],
+        ["reroute", "news", "--from", "no name", "--to", "default"],
+        ["reroute", "-", "--from", "old", "--to", "default"],
     ])
     func `wrong arguments end with status 64 and drop nothing`(arguments: [String]) async throws {
         let line = try CommandRunner()
