@@ -65,8 +65,8 @@ system: debug ## the tests of the whole daemon: crashes, faults, systemd, Postfi
 	@CAMPAIGND_BINARY="$$PWD/$(RELEASE)/campaignd" CAMPAIGND_PACKAGE="$$(ls $$PWD/$(DEB)/campaignd_*.deb)" \
 		$(SWIFT) test --skip-build --filter SystemTests
 
-prove: test-packages build debug ## try whole what `make test` tries in part; FUZZ_SECONDS, SOAK_MINUTES; hours
-	@Tests/prove $(RELEASE)/campaignd
+prove: test-packages build package debug ## try whole what `make test` tries in part; FUZZ_SECONDS, SOAK_MINUTES; hours
+	@CAMPAIGND_PACKAGE="$$(ls $$PWD/$(DEB)/campaignd_*.deb)" Tests/prove $(RELEASE)/campaignd
 
 replay: debug ## play one random world again: make replay SEED=n
 	@CAMPAIGND_SEED=$(SEED) SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT) test --skip-build --filter RandomWorldTests

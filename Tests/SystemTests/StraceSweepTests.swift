@@ -17,7 +17,7 @@ extension WholeDaemon {
             try await Self.strike(sweep, "kills by strace", places.map { "\($0.call):signal=KILL:when=\($0.number)" })
         }
 
-        @Test(.timeLimit(.minutes(30)))
+        @Test(.timeLimit(.minutes(15)))
         func `strace fails the nth call of a thread and the daemon goes on by itself`() async throws {
             let sweep = try await Sweep("syscall errors")
             // A message whose connection breaks waits for a minute: not in a short run.
@@ -57,7 +57,7 @@ extension WholeDaemon {
                 return SweepWorld.Plans(
                     strace: [
                         "-o", directory.path("trace\(index)"), "-e", "trace=\(call)", "-e", "inject=\(injection)",
-                    ], mayRefuseToStart: true)
+                    ], isStraceBeside: injection.contains(":error="), mayRefuseToStart: true)
             }
             let trials = try await sweep.all(plans)
             let struck = try injections.indices.count {

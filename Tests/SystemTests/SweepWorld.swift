@@ -14,8 +14,9 @@ struct SweepWorld {
         extra: ["relays": .array(Scenario.relayNames(people.count).map { .string($0) })])
     /// A message on which its connection broke waits for 60 s.
     private static let patience: UInt64 = 80_000_000_000
-    /// strace strikes every thread, also those that come later, so a message may have to wait several times.
-    private static let patienceWithStrace: UInt64 = 400_000_000_000
+    /// strace strikes every thread, also those that come later: what it breaks would never be mended by itself. A
+    /// message has waited once by then, and may wait once more.
+    private static let straceEnds: UInt64 = 70_000_000_000
 
     /// What came of it.
     struct Verdict: Sendable {
@@ -40,6 +41,8 @@ struct SweepWorld {
         var runs: [Interposer.Plan] = []
         /// strace in place of the library: arguments for the first run.
         var strace: [String]?
+        /// strace is no parent of the daemon, and is ended after a while: then the daemon goes on by itself.
+        var isStraceBeside = false
         /// What is done to the ledger between a crash and the next start.
         var whileDown: @Sendable (String) async throws -> Void = { _ in }
         /// What is looked at before a fault that lasts is lifted; returns complaints.
@@ -107,8 +110,10 @@ struct SweepWorld {
         let directory = scenario.daemon.directory
         let environment = current.map { interposer.environment($0, in: directory, run: "run\(run)") } ?? [:]
         if run == 1, let strace = plans.strace {
-            let all = ["strace", "-f", "-qq"] + strace + environment.flatMap { ["-E", "\($0.key)=\($0.value)"] }
-            try scenario.daemon.start(wrapper: all)
+            let place = plans.isStraceBeside ? ["-D"] : []
+            let given = environment.flatMap { ["-E", "\($0.key)=\($0.value)"] }
+            try scenario.daemon.start(
+                wrapper: ["strace", "-f", "-qq"] + place + strace + given, isWrapperParent: !plans.isStraceBeside)
         } else {
             try scenario.daemon.start(environment: environment)
         }
@@ -120,8 +125,12 @@ struct SweepWorld {
 
     /// Waits for a condition, and starts the daemon again when it has ended.
     private mutating func attend(until condition: (Scenario) throws -> Bool) async throws {
-        let deadline = MonotonicClock.now() + (plans.strace == nil ? Self.patience : Self.patienceWithStrace)
+        let began = MonotonicClock.now()
+        let deadline = began + Self.patience + (plans.isStraceBeside ? Self.straceEnds : 0)
         while try !condition(scenario) {
+            if run == 1, plans.isStraceBeside, MonotonicClock.now() > began + Self.straceEnds {
+                scenario.daemon.endTracer()
+            }
             guard MonotonicClock.now() < deadline else { throw TestSupportError("it stands still") }
             if case .failUntilLifted = current?.strike, !isLifted, try calls(run).contains(where: \.isStruck) {
                 verdict.unexplained += try await plans.whileFaulty(scenario)

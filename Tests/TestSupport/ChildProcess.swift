@@ -11,7 +11,8 @@ package final class ChildProcess: Sendable {
     private let ending: Mutex<Int32?> = Mutex(nil)
     private let reaping = DispatchGroup()
 
-    /// Starts `arguments[0]`, looked up in PATH if it has no slash.
+    /// Starts `arguments[0]`, looked up in the PATH of `environment` if it has no slash: a program may look itself up
+    /// there, too, and must find itself.
     ///
     /// - Parameters:
     ///   - input: a file for the standard input; nil for /dev/null.
@@ -49,8 +50,9 @@ package final class ChildProcess: Sendable {
             environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argumentPointers + environmentPointers { free(pointer) } }
         var child: pid_t = 0
-        let code = posix_spawnp(
-            &child, arguments.first ?? "", &actions, &attributes, &argumentPointers, &environmentPointers)
+        let code = posix_spawn(
+            &child, Self.find(arguments.first ?? "", in: environment["PATH"] ?? "/usr/bin:/bin"), &actions, &attributes,
+            &argumentPointers, &environmentPointers)
         guard code == 0 else { throw TestSupportError.systemCall("could not start \(arguments)", code) }
         pid = child
         reaping.enter()
@@ -58,6 +60,12 @@ package final class ChildProcess: Sendable {
             reap()
             reaping.leave()
         }
+    }
+
+    private static func find(_ program: String, in path: String) -> String {
+        if program.contains("/") { return program }
+        let candidates = path.split(separator: ":").map { "\($0)/\(program)" }
+        return candidates.first { access($0, X_OK) == 0 } ?? program
     }
 
     private func reap() {
@@ -123,7 +131,7 @@ package struct ProcessResult: Sendable {
 /// Runs a program to its end.
 ///
 /// - Parameters:
-///   - arguments: the program first, looked up in PATH if it has no slash.
+///   - arguments: the program first, looked up in the PATH of its environment if it has no slash.
 ///   - input: its standard input.
 ///   - environment: added to that of the tests.
 ///   - timeout: after it the program and its children are killed, and an error with its standard error is thrown.

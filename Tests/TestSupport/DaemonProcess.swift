@@ -51,12 +51,13 @@ package final class DaemonProcess: Sendable {
     ///
     /// - Parameters:
     ///   - wrapper: a program with arguments that runs the daemon, such as `["strace", "-f", "-o", FILE]`.
+    ///   - isWrapperParent: false if the wrapper becomes the daemon itself, as `strace -D` does.
     ///   - arguments: after `--config FILE`.
     ///   - environment: added to that of the tests, of which what systemd sets for services is left out.
     ///   - credentials: secrets by name, for `CREDENTIALS_DIRECTORY`.
     package func start(
-        wrapper: [String] = [], arguments: [String] = [], environment: [String: String] = [:],
-        credentials: [String: String] = [:]
+        wrapper: [String] = [], isWrapperParent: Bool = true, arguments: [String] = [],
+        environment: [String: String] = [:], credentials: [String: String] = [:]
     ) throws {
         try run.withLock { run in
             if let run, run.child.isRunning { throw TestSupportError("the daemon runs already") }
@@ -71,7 +72,7 @@ package final class DaemonProcess: Sendable {
             let child = try ChildProcess(
                 wrapper + [binary, "--config", configurationPath] + arguments,
                 environment: all.merging(environment) { $1 }, output: standardErrorPath, error: standardErrorPath)
-            run = Run(child: child, notify: notify, isWrapped: !wrapper.isEmpty)
+            run = Run(child: child, notify: notify, isWrapped: !wrapper.isEmpty && isWrapperParent)
         }
     }
 
@@ -129,6 +130,11 @@ package final class DaemonProcess: Sendable {
         } else if let pid {
             _ = Glibc.kill(pid, number)
         }
+    }
+
+    /// SIGKILL to the program that traces the daemon, which then goes on by itself; nothing if none does.
+    package func endTracer() {
+        if let tracer = status("TracerPid"), tracer > 0 { _ = Glibc.kill(Int32(tracer), SIGKILL) }
     }
 
     /// Waits for the end. Returns the exit status, or the negative number of the signal that ended it. Throws when
