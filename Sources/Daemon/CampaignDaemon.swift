@@ -177,7 +177,8 @@ struct CampaignDaemon: Service {
         let description: String
     }
 
-    /// Receipts are derived: whatever was lost of them is written again.
+    /// Receipts are derived: whatever was lost of them is written again. A job that is being worked on gets its own
+    /// when that is done.
     private func rewriteReceipts() async {
         var after = ""
         do {
@@ -187,7 +188,7 @@ struct CampaignDaemon: Service {
                     if context.stopping.isSet { return }
                     if record.kind == .campaign {
                         try await keeper.refresh(job: record.id)
-                    } else if let name = ReceiptName(record.receipt) {
+                    } else if record.isFinished, let name = ReceiptName(record.receipt) {
                         try context.spool.write(JobReceipts.receipt(of: record), to: name)
                     }
                 }

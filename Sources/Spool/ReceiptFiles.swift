@@ -1,5 +1,6 @@
 import Glibc
 package import Mailing
+import Synchronization
 
 /// The name of a directory under receipts/, made by `SpoolDirectory.reserveReceipt`.
 package struct ReceiptName: Hashable, Sendable, CustomStringConvertible {
@@ -80,11 +81,13 @@ extension SpoolDirectory {
         _ name: DirectoryEntryName, of directory: SpoolDescriptor, with contents: [UInt8], durable: Bool
     ) throws(SpoolError) {
         let draft = DirectoryEntryName(bytes: Array(".".utf8) + name.bytes + Array(".tmp".utf8))
-        let file = try directory.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o640)
-        try file.setMode(0o640)
-        try file.write(contents)
-        if durable { try file.synchronize() }
-        try directory.replace(name, by: draft)
+        try drafts.oneAtATime { () throws(SpoolError) in
+            let file = try directory.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o640)
+            try file.setMode(0o640)
+            try file.write(contents)
+            if durable { try file.synchronize() }
+            try directory.replace(name, by: draft)
+        }
         if durable { try directory.synchronize() }
     }
 
@@ -93,5 +96,15 @@ extension SpoolDirectory {
         if try take(name) { return name }
         for number in 2...100_000 where try take("\(name).\(number)") { return "\(name).\(number)" }
         throw SpoolError("\(path)/receipts/\(name)", detail: "exists 100000 times; remove old receipts")
+    }
+}
+
+/// The drafts of all files that are replaced. Those of one file have one name, so that a crash leaves one at the most;
+/// two who replace the same file must not write into it together.
+final class Drafts: Sendable {
+    private let turn = Mutex(())
+
+    func oneAtATime(_ write: () throws(SpoolError) -> Void) throws(SpoolError) {
+        try turn.withLock { _ throws(SpoolError) in try write() }
     }
 }

@@ -18,6 +18,7 @@ package struct SpoolDirectory: Sendable {
     let removed: SpoolDescriptor
     let receipts: SpoolDescriptor
     let rejected: SpoolDescriptor
+    let drafts = Drafts()
 
     /// Opens a spool and makes what is missing of it. Modes of what is there already are left alone.
     package init(path: String, limits: DropLimits = DropLimits()) throws(SpoolError) {

@@ -1,6 +1,8 @@
+import Dispatch
 import Foundation
 import Glibc
 import Mailing
+import Synchronization
 import Testing
 
 @testable import Spool
@@ -66,6 +68,31 @@ struct ReceiptFilesTests {
         #expect(status.st_mode & 0o777 == 0o640)
         #expect(stat("\(fixture.path)/receipts/a", &status) == 0)
         #expect(status.st_mode & 0o777 == 0o750)
+    }
+
+    @Test func `whoever reads a receipt while several write it finds one that is whole`() throws {
+        let fixture = try SpoolFixture()
+        let spool = fixture.spool
+        let file = URL(fileURLWithPath: "\(fixture.path)/receipts/a/receipt.json")
+        let name = try spool.reserveReceipt("a", owner: "1")
+        try spool.write(Receipt(job: "a", kind: nil, state: .planned), to: name)
+        let failures = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { worker in
+            for round in 0..<300 {
+                do {
+                    guard worker == 0 else {
+                        try spool.write(Receipt(job: "a", kind: nil, state: .finished), to: name)
+                        continue
+                    }
+                    if try Data(contentsOf: file).suffix(2) != Data("}\n".utf8) {
+                        failures.withLock { $0.append("round \(round): cut off") }
+                    }
+                } catch {
+                    failures.withLock { $0.append("round \(round): \(error)") }
+                }
+            }
+        }
+        #expect(failures.withLock { $0 } == [])
     }
 
     @Test func `a receipt is never written through a link`() throws {
