@@ -1,4 +1,5 @@
 import Dispatch
+import Mailing
 import Systemd
 import UnixSignals
 
@@ -67,19 +68,20 @@ struct ReloadDoor {
 
 /// `campaignd --reload`: asks the running daemon, and waits for what becomes of it.
 enum ReloadCommand {
-    /// Seconds; systemd gives a reload 90.
-    private static let patience = 60
+    /// Seconds, for the whole; systemd gives a reload 90 (TimeoutStartSec=), and would tell nobody why it ended.
+    static let patience = 75
     /// Words for whoever runs it by hand.
     static let notUnderSystemd =
         "$RUNTIME_DIRECTORY is not set, as it is where the unit runs this (ExecReload=): use systemctl reload "
         + "campaignd, or send the daemon SIGHUP and read its log"
 
     /// Returns what is to be told, and whether the new configuration was accepted.
-    static func run(directory: String?) -> (words: [String], isAccepted: Bool) {
+    static func run(directory: String?, clocks: any Clocks) -> (words: [String], isAccepted: Bool) {
         guard let directory else { return ([notUnderSystemd], false) }
         var lines: [String] = []
         do throws(ReloadSocketError) {
-            let ending = try ReloadSocket.ask(directory: directory, seconds: patience) { lines.append($0) }
+            let ending = try ReloadSocket.ask(
+                directory: directory, seconds: patience, now: { clocks.boot.nanoseconds }, heard: { lines.append($0) })
             return judge(lines, ending)
         } catch {
             return (["no daemon can be asked to reload: \(error)"], false)

@@ -48,23 +48,26 @@ package final class ReloadSocket: Sendable {
     ///
     /// - Parameters:
     ///   - directory: `$RUNTIME_DIRECTORY` of the daemon.
-    ///   - seconds: No longer than this.
+    ///   - seconds: No longer than this, from the call to its end, however much is heard meanwhile.
+    ///   - now: Tells the time in nanoseconds, by a clock that nobody sets.
     ///   - heard: Is given each line of the answer, without its end.
     /// - Returns: How it ended.
     package static func ask(
-        directory: String, seconds: Int, heard: (String) -> Void
+        directory: String, seconds: Int, now: () -> Int64, heard: (String) -> Void
     ) throws(ReloadSocketError) -> Ending {
         let path = directory + "/" + name
+        let deadline = now() + Int64(seconds) * 1_000_000_000
         let descriptor = try socket(path, flags: Int32(SOCK_CLOEXEC.rawValue))
         defer { close(descriptor) }
+        guard allow(descriptor, SO_SNDTIMEO, nanoseconds: deadline - now()) else { return .late }
         guard withAddress(of: path, { connect(descriptor, $0, $1) }) == 0 else {
+            // So many ask already that the daemon, which does not look, has no room for one more.
+            if errno == EAGAIN { return .late }
             throw ReloadSocketError("reach the daemon at", path)
         }
-        var limit = timeval(tv_sec: seconds, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var rest: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
+        while allow(descriptor, SO_RCVTIMEO, nanoseconds: deadline - now()) {
             let count = recv(descriptor, &buffer, buffer.count, 0)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { return errno == EAGAIN ? .late : .closed }
@@ -75,13 +78,23 @@ package final class ReloadSocket: Sendable {
                 rest = Array(rest[(end + 1)...])
             }
         }
+        return .late
+    }
+
+    /// Lets the next call on a socket block for so long. Returns false if no time is left.
+    private static func allow(_ descriptor: Int32, _ option: Int32, nanoseconds: Int64) -> Bool {
+        let left = nanoseconds / 1000
+        guard left > 0 else { return false }
+        var limit = timeval(tv_sec: Int(left / 1_000_000), tv_usec: Int(left % 1_000_000))
+        setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        return true
     }
 
     /// How the wait for an answer ended.
     package enum Ending: Sendable, Equatable {
         /// The daemon closed the connection: it has said all, or has ended.
         case closed
-        /// It was silent for too long.
+        /// It had not said all when the time was over.
         case late
     }
 

@@ -13,17 +13,18 @@ struct ReloadDoorTests {
     init() throws { directory = try TemporaryDirectory() }
 
     /// Asks on a thread of its own: the call blocks.
-    private func ask() -> Task<(words: [String], isAccepted: Bool), Never> {
-        Task { [path = directory.path] in
+    private func ask() throws -> Task<(words: [String], isAccepted: Bool), Never> {
+        let clocks = try SystemClocks()
+        return Task { [path = directory.path] in
             await withCheckedContinuation { continuation in
-                Thread.detachNewThread { continuation.resume(returning: ReloadCommand.run(directory: path)) }
+                Thread.detachNewThread { continuation.resume(returning: ReloadCommand.run(directory: path, clocks: clocks)) }
             }
         }
     }
 
     @Test func `who asks is told that the new configuration is in force`() async throws {
         let door = try ReloadDoor(directory: directory.path)
-        let answer = ask()
+        let answer = try ask()
         for await reload in door.reloads {
             reload.accepted()
             reload.ended()
@@ -36,7 +37,7 @@ struct ReloadDoorTests {
 
     @Test func `who asks is told each mistake, and each who asks is told those of a reading after that`() async throws {
         let door = try ReloadDoor(directory: directory.path)
-        let answers = [ask(), ask()]
+        let answers = [try ask(), try ask()]
         var count = 0
         for await reload in door.reloads {
             count += 1
@@ -73,10 +74,17 @@ struct ReloadDoorTests {
         door.close()
     }
 
-    @Test func `where there is no daemon, or no systemd, that is said`() {
-        let (words, isAccepted) = ReloadCommand.run(directory: directory.path)
+    @Test func `where there is no daemon, or no systemd, that is said`() throws {
+        let clocks = try SystemClocks()
+        let (words, isAccepted) = ReloadCommand.run(directory: directory.path, clocks: clocks)
         #expect(words.count == 1 && words[0].hasPrefix("no daemon can be asked") && !isAccepted)
-        #expect(ReloadCommand.run(directory: nil) == ([ReloadCommand.notUnderSystemd], false))
+        #expect(ReloadCommand.run(directory: nil, clocks: clocks) == ([ReloadCommand.notUnderSystemd], false))
+    }
+
+    @Test func `who asks has an answer before systemd ends the asking`() {
+        #expect(ReloadCommand.patience < 90, "TimeoutStartSec=, unless the unit says otherwise")
+        let late = ReloadCommand.judge([], .late).words
+        #expect(late.first?.contains("within \(ReloadCommand.patience) s") == true, "\(late)")
     }
 
     @Test(

@@ -23,7 +23,9 @@ struct ReloadSocketTests {
                 Thread.detachNewThread {
                     var lines: [String] = []
                     let ending = Result {
-                        try ReloadSocket.ask(directory: path, seconds: seconds) { lines.append($0) }
+                        try ReloadSocket.ask(
+                            directory: path, seconds: seconds, now: { Int64(MonotonicClock.now()) },
+                            heard: { lines.append($0) })
                     }
                     continuation.resume(with: ending.map { Answer(lines: lines, ending: $0) })
                 }
@@ -76,6 +78,32 @@ struct ReloadSocketTests {
     @Test func `a daemon that is silent is not waited for without end`() async throws {
         let socket = try ReloadSocket(directory: directory.path)
         #expect(try await ask(seconds: 1).value == Answer(ending: .late))
+        #expect(socket.next() != nil)
+    }
+
+    @Test func `a daemon that says a little now and then is not waited for longer than one that is silent`()
+        async throws
+    {
+        let socket = try ReloadSocket(directory: directory.path)
+        let answer = ask(seconds: 1)
+        do {
+            let request = try await next(socket)
+            for number in 1...8 {
+                request.say(["line \(number)"])
+                try await Task.sleep(for: .milliseconds(400))
+            }
+        }
+        let heard = try await answer.value
+        #expect(heard.ending == .late)
+        #expect(heard.lines.count < 8, "\(heard.lines)")
+    }
+
+    @Test func `a daemon that does not look is not waited for without end, however many ask`() async throws {
+        let socket = try ReloadSocket(directory: directory.path)
+        // The kernel keeps 17 of them.
+        for answer in (1...20).map({ _ in ask(seconds: 1) }) {
+            #expect(try await answer.value == Answer(ending: .late))
+        }
         #expect(socket.next() != nil)
     }
 
