@@ -15,6 +15,30 @@ private enum PackageTrial {
 }
 
 extension WholeDaemon {
+    /// What `dpkg-buildpackage` alone does with the rules.
+    @Suite struct PackageRulesTests {
+        @Test(arguments: [[], ["campaignd"]])
+        func `a package is not made of what was not built, and nothing is installed for it`(built: [String])
+            async throws
+        {
+            let directory = try TemporaryDirectory()
+            for program in built {
+                let path = try directory.write("", to: program)
+                try #require(chmod(path, 0o755) == 0)
+            }
+            let rules =
+                URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().path + "/debian/rules"
+            let result = try await runProcess([
+                "make", "-f", rules, "override_dh_auto_build", "CAMPAIGND_RELEASE=\(directory.path)",
+            ])
+            let lacking = built.isEmpty ? "campaignd" : "campaignctl"
+            #expect(result.status != 0)
+            #expect(result.errorText.contains("there is no \(directory.path)/\(lacking): run `make deb`"))
+            #expect(result.outputText.isEmpty, "\(result.outputText)")
+        }
+    }
+
     /// The Debian package, on a Debian that has nothing but apt and systemd, under a real systemd.
     @Suite(.enabled(if: PackageTrial.obstacle == nil, "\(PackageTrial.obstacle ?? "")"))
     struct PackageTests {
