@@ -22,7 +22,7 @@ struct CommonOptions: ParsableArguments {
         do throws(ConfigurationFile.Invalid) {
             return try ConfigurationFile.load(config)
         } catch {
-            throw CommandFailure(error.mistakes, status: .configuration)
+            throw CommandFailure(error.mistakes, status: error.mayPass ? .temporary : .configuration)
         }
     }
 }

@@ -63,7 +63,9 @@ struct Doctor {
             findings.append(
                 DoctorFinding(
                     "configuration", .fault, error.description,
-                    remedy: "mend the keys that are named; config/campaignd.toml explains each"))
+                    remedy: error.mayPass
+                        ? "is the directory service down that knows these users and groups? See getent passwd"
+                        : "mend the keys that are named; config/campaignd.toml explains each"))
             return findings + machine(unit: surroundings.unit(), configuration: nil) + [
                 DoctorFinding("rest", .unknown, "nothing else can be looked at without a valid configuration")
             ]

@@ -23,7 +23,9 @@ struct ListCommand: AsyncParsableCommand {
             }
             let configuration = try common.configuration()
             let ledger = try common.ledger(of: configuration.ledgerPath)
-            let campaigns = try CommandFailure.asking { () throws(LedgerError) in try ledger.campaigns() }
+            let campaigns = try CommandFailure.asking { () throws(LedgerError) in
+                try ledger.campaigns(limited: configuration.limitedDomains)
+            }
             let now = try Moment.now()
             common.show(
                 CampaignList(

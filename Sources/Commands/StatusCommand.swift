@@ -24,7 +24,9 @@ struct StatusCommand: AsyncParsableCommand {
                 return
             }
             let job = try CommandFailure.job(campaign)
-            let found = try CommandFailure.asking { () throws(LedgerError) in try ledger.campaign(job) }
+            let found = try CommandFailure.asking { () throws(LedgerError) in
+                try ledger.campaign(job, limited: configuration.limitedDomains)
+            }
             guard let found else { throw CommandFailure("there is no campaign “\(campaign)”") }
             let traffic = try CommandFailure.asking { () throws(LedgerError) in try ledger.traffic(now: now) }
             common.show(
@@ -99,7 +101,9 @@ struct DaemonStatus: Report {
         self.unit = unit
         process = LedgerFiles.holder(path: ledger.path)
         facts = try CommandFailure.asking { () throws(LedgerError) in try ledger.facts() }
-        let campaigns = try CommandFailure.asking { () throws(LedgerError) in try ledger.campaigns() }
+        let campaigns = try CommandFailure.asking { () throws(LedgerError) in
+            try ledger.campaigns(limited: configuration.limitedDomains)
+        }
         open = campaigns.map { CampaignView($0, configuration: configuration, now: now) }
             .filter { !$0.receipt.state.isFinal }
         let traffic = try CommandFailure.asking { () throws(LedgerError) in try ledger.traffic(now: now) }

@@ -64,8 +64,9 @@ struct WatchPicture {
         ledger: LedgerReader, configuration: Configuration, only job: JobID?, now: Timestamp
     ) throws(CommandFailure) {
         let campaigns = try CommandFailure.asking { () throws(LedgerError) in
-            if let job { return try ledger.campaign(job).map { [$0] } ?? [] }
-            return try ledger.campaigns()
+            let limited = configuration.limitedDomains
+            if let job { return try ledger.campaign(job, limited: limited).map { [$0] } ?? [] }
+            return try ledger.campaigns(limited: limited)
         }
         if let job, campaigns.isEmpty { throw CommandFailure("there is no campaign “\(job)”") }
         let all = campaigns.map { CampaignView($0, configuration: configuration, now: now) }

@@ -22,8 +22,21 @@ actor CampaignKeeper {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private var shown: [Int64: Receipt] = [:]
     private var names: [Int64: ReceiptName] = [:]
+    /// What was counted of campaigns by domain, and when.
+    private var countedDomains: [Int64: CountedDomains] = [:]
     private let wakeLanes: @Sendable () -> Void
+    private var isWriting = false
+    private var writers: [CheckedContinuation<Void, Never>] = []
 
+    private struct CountedDomains {
+        var at: BootInstant
+        var limited: [String: Set<String>]
+        var relays: [String]
+        var domains: [String: [String: Int]]
+    }
+
+    /// In nanoseconds.
+    private static let countInterval: Int64 = 60_000_000_000
     /// Receipts are not replaced more often than this, in nanoseconds.
     private static let pause: Int64 = 300_000_000
     /// Milliseconds.
@@ -216,49 +229,67 @@ actor CampaignKeeper {
     /// Writes the receipt if it changed; at the end of a campaign recipients.csv before it. Returns when its windows
     /// open or close next, if there is something to send.
     private func show(_ number: Int64) async throws -> Timestamp? {
-        guard let summary = try await context.ledger.summary(campaign: number) else { return nil }
-        let receipt = receipt(summary)
-        guard let name = ReceiptName(summary.job.receipt) else {
-            throw LedgerError.conflict("“\(summary.job.receipt)” of job \(summary.job.id) is no name of a receipt")
-        }
-        let isOver = summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
-        if isOver {
-            try await writeRecipients(summary, to: name)
-            try context.spool.write(receipt, to: name, durable: true)
-            context.meters.changed()
-            (shown[number], names[number]) = (receipt, name)
-            guard try await context.ledger.markReported(summary) else {
-                touch(number)
-                return nil
-            }
-            (shown[number], names[number]) = (nil, nil)
-            streaks[number] = nil
-            context.journal.note(
-                .notice, .ended, "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent",
-                ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
-        } else if shown[number] != receipt {
-            try context.spool.write(receipt, to: name)
-            context.meters.changed()
-            (shown[number], names[number]) = (receipt, name)
-        }
+        await begin()
+        defer { end() }
+        guard let summary = try await summary(number) else { return nil }
+        try await write(summary, receipt(summary))
         let wait = wait(summary)
         context.progress.waits("campaign \(summary.job.id)", wait.status)
         return wait.nextChange
     }
 
-    /// Writes the receipt of a campaign again and returns it; nil if the job has no campaign yet.
+    private static func isOver(_ summary: CampaignSummary) -> Bool {
+        summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
+    }
+
+    private func write(_ summary: CampaignSummary, _ receipt: Receipt) async throws {
+        let number = summary.number
+        guard let name = ReceiptName(summary.job.receipt) else {
+            throw LedgerError.conflict("“\(summary.job.receipt)” of job \(summary.job.id) is no name of a receipt")
+        }
+        if Self.isOver(summary), !summary.isReported {
+            try await writeRecipients(summary, to: name)
+            try context.spool.write(receipt, to: name, durable: true)
+            context.meters.changed()
+            (shown[number], names[number]) = (receipt, name)
+            guard try await context.ledger.markReported(summary) else { return touch(number) }
+            (shown[number], names[number]) = (nil, nil)
+            (streaks[number], countedDomains[number]) = (nil, nil)
+            context.journal.note(
+                .notice, .ended, "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent",
+                ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
+        } else if summary.isReported {
+            try context.spool.write(receipt, to: name)
+        } else if shown[number] != receipt {
+            try context.spool.write(receipt, to: name)
+            context.meters.changed()
+            (shown[number], names[number]) = (receipt, name)
+        }
+    }
+
+    // Receipts are written one after another: of two that write the same one the first must not come last.
+    private func begin() async {
+        while isWriting { await withCheckedContinuation { writers.append($0) } }
+        isWriting = true
+    }
+
+    private func end() {
+        isWriting = false
+        if !writers.isEmpty { writers.removeFirst().resume() }
+    }
+
+    /// Writes the receipt of a campaign again, at its end recipients.csv before it, and returns it; nil if the job has
+    /// no campaign yet.
     @discardableResult
     func refresh(job: JobID) async throws -> Receipt? {
-        guard let number = try await context.ledger.campaignNumber(of: job),
-            let summary = try await context.ledger.summary(campaign: number),
-            let name = ReceiptName(summary.job.receipt)
-        else { return nil }
+        guard let number = try await context.ledger.campaignNumber(of: job) else { return nil }
+        await begin()
+        defer { end() }
+        guard let summary = try await summary(number) else { return nil }
         let receipt = receipt(summary)
-        // A final receipt is not written before recipients.csv; the next look does both.
-        if summary.isReported || !receipt.state.isFinal {
-            try context.spool.write(receipt, to: name)
-            if !summary.isReported { (shown[number], names[number]) = (receipt, name) }
-        }
+        // Somebody may have removed it.
+        shown[number] = nil
+        try await write(summary, receipt)
         return receipt
     }
 
@@ -274,10 +305,23 @@ actor CampaignKeeper {
         CampaignWait(summary, configuration: context.settings.current, now: context.clocks.wall)
     }
 
-    nonisolated func estimate(
-        queued: Int, relays: [String], windows: [SendingWindow] = [], from begin: Timestamp
-    ) -> Timestamp? {
-        context.settings.current.estimatedFinish(queued: queued, relays: relays, windows: windows, from: begin)
+    /// What waits for limited domains is counted once a minute: it means to look at all of that.
+    private func summary(_ number: Int64) async throws -> CampaignSummary? {
+        let limited = context.settings.current.limitedDomains
+        let now = context.clocks.boot
+        if let known = countedDomains[number], known.limited == limited,
+            now.nanoseconds - known.at.nanoseconds < CampaignKeeper.countInterval
+        {
+            var summary = try await context.ledger.summary(campaign: number)
+            if summary?.waitingRelays == known.relays {
+                summary?.backlog.domains = known.domains
+                return summary
+            }
+        }
+        guard let summary = try await context.ledger.summary(campaign: number, limited: limited) else { return nil }
+        countedDomains[number] = CountedDomains(
+            at: now, limited: limited, relays: summary.waitingRelays, domains: summary.backlog.domains)
+        return summary
     }
 
     private func writeRecipients(_ summary: CampaignSummary, to name: ReceiptName) async throws {

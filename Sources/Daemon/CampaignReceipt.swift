@@ -21,7 +21,7 @@ extension Configuration {
         if summary.state == .running || summary.state == .scheduled, summary.counts.queued > 0 {
             let begin = max(summary.sendAfter ?? .init(milliseconds: 0), now)
             receipt.estimatedFinish = estimatedFinish(
-                queued: summary.counts.queued, relays: summary.waitingRelays, windows: summary.windows, from: begin)
+                of: summary.backlog, windows: summary.windows, from: begin)
         }
         return receipt
     }
@@ -41,20 +41,44 @@ extension Configuration {
         }
     }
 
-    /// When the queued messages will have left if these relays carried nothing else; to the full minute, so that the
-    /// receipt does not change all the time. Nil if windows leave no time for it.
+    /// The domains to which relays send less than they could, by relay.
+    package var limitedDomains: [String: Set<String>] {
+        relays.mapValues { Set($0.domains.keys) }.filter { !$0.value.isEmpty }
+    }
+
+    /// When the queued messages will have left if their relays carried nothing else; to the full minute, so that the
+    /// receipt does not change all the time.
+    ///
+    /// What takes longest decides: a relay, one of the domains that it limits, or the limit over all relays, each in
+    /// the hours that are permitted. Nil if these leave no time for it, or a relay is not configured any more.
     package func estimatedFinish(
-        queued: Int, relays names: [String], windows: [SendingWindow] = [], from begin: Timestamp
+        of backlog: Backlog, windows: [SendingWindow] = [], from begin: Timestamp
     ) -> Timestamp? {
-        let known = names.compactMap { relays[$0] }
-        guard !known.isEmpty else { return nil }
-        let limited = min(known.map(\.messagesPerHour).reduce(0, +), messagesPerHour ?? .max)
-        let work = Int64(queued) * 3_600_000 / Int64(limited)
-        var end = begin
-        for relay in known {
-            guard let finish = [SendingHours(windows), relay.hours].finish(of: work, from: begin) else { return nil }
-            end = max(end, finish)
+        let queued = backlog.relays.values.reduce(0, +)
+        var end: Timestamp?
+        var earliestOverall: Timestamp?
+        for (name, count) in backlog.relays {
+            guard let relay = relays[name] else { return nil }
+            let hours = [SendingHours(windows), relay.hours]
+            let domains = (backlog.domains[name] ?? [:]).compactMap { domain, count in
+                relay.domains[domain].map { Configuration.duration(count, messagesPerHour: $0) }
+            }
+            let longest = domains.reduce(Configuration.duration(count, messagesPerHour: relay.messagesPerHour), max)
+            guard let finish = hours.finish(of: longest, from: begin) else { return nil }
+            end = max(end ?? finish, finish)
+            guard let messagesPerHour else { continue }
+            let overall = Configuration.duration(queued, messagesPerHour: messagesPerHour)
+            guard let finish = hours.finish(of: overall, from: begin) else { continue }
+            // All relays together have at least the hours of any one.
+            earliestOverall = min(earliestOverall ?? finish, finish)
         }
-        return Timestamp(milliseconds: (end.milliseconds / 60_000 + 1) * 60_000)
+        guard let end else { return nil }
+        let latest = max(end, earliestOverall ?? end)
+        return Timestamp(milliseconds: (latest.milliseconds / 60_000 + 1) * 60_000)
+    }
+
+    /// Milliseconds.
+    private static func duration(_ count: Int, messagesPerHour: Int) -> Int64 {
+        Int64(count) * 3_600_000 / Int64(messagesPerHour)
     }
 }

@@ -1,16 +1,37 @@
 import Mailing
 
+/// Who tells the numbers of users and groups that a configuration names.
+package struct AccountNames: Sendable {
+    /// The number of a name; nil if there is none.
+    package typealias Look = @Sendable (String) throws(SystemAccounts.Unanswered) -> UInt32?
+
+    var user: Look
+    var group: Look
+
+    package static let ofTheSystem = AccountNames(
+        user: SystemAccounts.user(named:), group: SystemAccounts.group(named:))
+}
+
 /// Who may drop what.
 extension ConfigurationChecker {
     typealias SubmittersSection = ConfigurationDocument.SubmittersSection
 
     mutating func submitters(_ sections: [String: SubmittersSection], relays: Set<String>) -> [Submitters] {
         guard !sections.isEmpty else {
-            // Where there is no such group, nobody is in it. One that cannot be looked up is none for the time being.
-            return Submitters.standard(adminGroup: try? SystemAccounts.group(named: Submitters.adminGroup))
+            return Submitters.standard(adminGroup: adminGroup())
         }
         return sections.sorted { $0.key < $1.key }.map { name, section in
             check(name, section, key: "submitters.\(name)", relays: relays)
+        }
+    }
+
+    /// Nil if the system has none: where there is no such group, nobody is in it.
+    private mutating func adminGroup() -> UInt32? {
+        do throws(SystemAccounts.Unanswered) {
+            return try names.group(Submitters.adminGroup)
+        } catch {
+            refuse("submitters", error)
+            return nil
         }
     }
 
@@ -19,14 +40,12 @@ extension ConfigurationChecker {
     ) -> Submitters {
         let isName = name.utf8.count <= 64 && JobID.isValid(name) && !name.contains(".")
         if !isName { refuse(key, "the name of submitters consists of letters, digits, - and _") }
-        let names = section.users ?? []
-        if names.isEmpty, (section.groups ?? []).isEmpty { refuse(key, "means nobody: give users or groups") }
+        let users = section.users ?? []
+        if users.isEmpty, (section.groups ?? []).isEmpty { refuse(key, "means nobody: give users or groups") }
         return Submitters(
-            name: name, isEverybody: names.contains("*"),
-            users: numbers(
-                names.filter { $0 != "*" }, of: "user", key: key + ".users", look: SystemAccounts.user(named:)),
-            groups: numbers(
-                section.groups ?? [], of: "group", key: key + ".groups", look: SystemAccounts.group(named:)),
+            name: name, isEverybody: users.contains("*"),
+            users: numbers(users.filter { $0 != "*" }, of: "user", key: key + ".users", look: names.user),
+            groups: numbers(section.groups ?? [], of: "group", key: key + ".groups", look: names.group),
             kinds: kinds(section.kinds, key: key + ".kinds"),
             bases: words(section.bases ?? ["consent"], of: Campaign.Basis.allCases, key: key + ".bases"),
             senders: patterns(section.senders ?? [], key: key + ".senders"),
@@ -59,8 +78,7 @@ extension ConfigurationChecker {
 
     /// Users or groups by name or number; a number need not be known to the system.
     mutating func numbers(
-        _ names: [String], of what: String, key: String,
-        look: (String) throws(SystemAccounts.Unanswered) -> UInt32?
+        _ names: [String], of what: String, key: String, look: AccountNames.Look
     ) -> Set<UInt32> {
         var numbers: Set<UInt32> = []
         for name in names {
@@ -75,7 +93,7 @@ extension ConfigurationChecker {
                     refuse(key, "there is no \(what) “\(name)”")
                 }
             } catch {
-                refuse(key, "\(error)")
+                refuse(key, error)
             }
         }
         return numbers

@@ -7,12 +7,19 @@ import Relay
 struct ConfigurationChecker {
     let text: String
     let path: String
+    let names: AccountNames
     private(set) var mistakes: [String] = []
+    /// How many of them only say that something cannot be found out now.
+    private var unanswered = 0
 
-    init(text: String, path: String) {
+    init(text: String, path: String, names: AccountNames) {
         self.text = text
         self.path = path
+        self.names = names
     }
+
+    /// There is no other mistake than that something cannot be found out now.
+    var mayPass: Bool { unanswered > 0 && unanswered == mistakes.count }
 
     mutating func check(_ document: ConfigurationDocument) -> Configuration? {
         if document.relays.isEmpty { refuse("relays", "at least one relay is needed, e.g. [relays.default]") }
@@ -38,7 +45,7 @@ struct ConfigurationChecker {
             unsubscribeURL: unsubscribeURL(sending), language: language(sending), renewalDays: renewal,
             recipientChannels: numbers(
                 document.consent?.recipient_channels ?? [], of: "user", key: "consent.recipient_channels",
-                look: SystemAccounts.user(named:)),
+                look: names.user),
             submitters: submitters(document.submitters ?? [:], relays: Set(document.relays.keys)),
             showsAddresses: showsAddresses(document.journal),
             postfixUser: document.journal?.postfix_user ?? "postfix", metricsFile: metricsFile(document.metrics))
@@ -223,6 +230,12 @@ struct ConfigurationChecker {
         if file.hasPrefix("/") { return file }
         let base = URL(fileURLWithPath: path).deletingLastPathComponent()
         return base.appendingPathComponent(file).standardizedFileURL.path
+    }
+
+    /// What the key names cannot be found out now.
+    mutating func refuse(_ key: String, _ why: SystemAccounts.Unanswered) {
+        unanswered += 1
+        refuse(key, why.description)
     }
 
     mutating func refuse(_ key: String, _ sentence: String) {

@@ -8,31 +8,42 @@ package enum ConfigurationFile {
     /// All that is wrong with a file; its description is what the administrator reads.
     package struct Invalid: Error, Sendable, Equatable, CustomStringConvertible {
         package var mistakes: [String]
+        /// Nothing is known to be wrong with the file, but the system could not tell of users or groups in it: later it
+        /// may be good as it is.
+        package var mayPass = false
 
         package var description: String { mistakes.joined(separator: "\n") }
     }
 
-    package static func load(_ path: String) throws(Invalid) -> Configuration {
+    package static func load(
+        _ path: String, names: AccountNames = .ofTheSystem
+    ) throws(Invalid) -> Configuration {
         let text: String
         do {
             text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
             throw Invalid(mistakes: ["\(path): the configuration cannot be read: \(error.localizedDescription)"])
         }
-        return try read(text, path: path)
+        return try read(text, path: path, names: names)
     }
 
-    /// - Parameter path: Where the text stands; relative paths in it count from there.
-    package static func read(_ text: String, path: String) throws(Invalid) -> Configuration {
+    /// - Parameters:
+    ///   - path: Where the text stands; relative paths in it count from there.
+    ///   - names: Who tells the numbers of users and groups.
+    package static func read(
+        _ text: String, path: String, names: AccountNames = .ofTheSystem
+    ) throws(Invalid) -> Configuration {
         let document: ConfigurationDocument
         do {
             document = try TOMLDecoder(strictDecoding: true).decode(ConfigurationDocument.self, from: text)
         } catch {
             throw Invalid(mistakes: [mistake(error, text: text, path: path)])
         }
-        var checker = ConfigurationChecker(text: text, path: path)
+        var checker = ConfigurationChecker(text: text, path: path, names: names)
         let configuration = checker.check(document)
-        guard let configuration, checker.mistakes.isEmpty else { throw Invalid(mistakes: checker.mistakes) }
+        guard let configuration, checker.mistakes.isEmpty else {
+            throw Invalid(mistakes: checker.mistakes, mayPass: checker.mayPass)
+        }
         return configuration
     }
 

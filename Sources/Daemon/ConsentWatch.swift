@@ -24,7 +24,8 @@ struct ConsentWatch {
                     until: context.clocks.boot.adding(nanoseconds: ConsentWatch.pause), clocks: context.clocks)
             }
         } catch {
-            return context.journal.note(.error, nil, "the history of consent cannot be looked through: \(error)")
+            return context.journal.note(
+                .error, .consentUnread, "the history of consent cannot be looked through: \(error)")
         }
         guard let number = walk.firstBroken else { return }
         context.progress.warning(

@@ -1,5 +1,5 @@
 extension DaemonJournal {
-    /// `MESSAGE_ID` of what an operator may want to find or has to act on; systemd/catalog explains each.
+    /// `MESSAGE_ID` of whatever the daemon tells; systemd/catalog explains each, and what to do.
     enum Event: String, CaseIterable {
         // The daemon itself.
         case started = "2675f7d7445c41e9ba8759cee6dc08bf"
@@ -41,6 +41,9 @@ extension DaemonJournal {
         case returnedMailTrouble = "47fbc88b5b3445fda841d07a189db9ae"
         case scarce = "3d3f22d3da4f480db10f1ee73e9e0a8a"
         case consentChanged = "48df186cb42846cb81cd091dfd1922bc"
+        case consentUnread = "d42a2e05f3bc4e5e8ccf8aa7e843037d"
         case settlingTrouble = "1c9ccc8cf03b4fdd86e5a3bcd5982965"
+        case metricsTrouble = "ab9558652cbb487e886d2e385665ba7c"
+        case metricsWork = "42ae653cf9d7452892d2615b4ca45084"
     }
 }

@@ -20,22 +20,22 @@ struct DaemonJournal: Sendable {
     }
 
     func note(
-        _ level: Logger.Level, _ event: Event?, _ message: String, _ fields: [String: String] = [:],
+        _ level: Logger.Level, _ event: Event, _ message: String, _ fields: [String: String] = [:],
         file: String = #fileID, function: String = #function, line: UInt = #line
     ) {
         var metadata: Logger.Metadata = [:]
         for (name, value) in fields { metadata[name] = .string(value) }
-        if let event { metadata["MESSAGE_ID"] = .string(event.rawValue) }
+        metadata["MESSAGE_ID"] = .string(event.rawValue)
         let message = settings.current.showsAddresses ? message : masked(message)
         logger.log(level: level, "\(message)", metadata: metadata, file: file, function: function, line: line)
     }
 
     /// For trouble that is met again and again: once a minute for each kind and relay, with the number left out.
     func noteSeldom(
-        _ level: Logger.Level, _ event: Event?, _ message: String, _ fields: [String: String] = [:], now: BootInstant,
+        _ level: Logger.Level, _ event: Event, _ message: String, _ fields: [String: String] = [:], now: BootInstant,
         about subject: String = ""
     ) {
-        let key = "\(event?.rawValue ?? "") \(subject) \(fields["RELAY"] ?? "")"
+        let key = "\(event.rawValue) \(subject) \(fields["RELAY"] ?? "")"
         let left: Int? = storms.counts.withLock { counts in
             if let known = counts[key], now.nanoseconds - known.shownAt.nanoseconds < DaemonJournal.quietTime {
                 counts[key]?.left += 1

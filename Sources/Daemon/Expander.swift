@@ -48,11 +48,7 @@ struct Expander {
     struct Stopped: Error {}
 
     /// Plans and commits. Returns the campaign's number and state.
-    ///
-    /// - Parameter estimate: When so many will have left by these relays, from a moment on; nil if never.
-    func expand(warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp?) async throws -> (
-        number: Int64, state: CampaignState
-    ) {
+    func expand(warnings: [String]) async throws -> (number: Int64, state: CampaignState) {
         let number = try await context.ledger.beginPlan(plan)
         var walk = RecipientWalk(
             book: context.ledger, prepared: prepared, directory: directory,
@@ -63,11 +59,11 @@ struct Expander {
                 context.progress.beat("planning", at: context.clocks.boot)
             })
         try await walk.run()
-        return try await commit(number, warnings: warnings, estimate: estimate)
+        return try await commit(number, warnings: warnings)
     }
 
     private func commit(
-        _ number: Int64, warnings: [String], estimate: (Int, [String], Timestamp) -> Timestamp?
+        _ number: Int64, warnings: [String]
     ) async throws -> (number: Int64, state: CampaignState) {
         let now = context.clocks.wall
         let twin = try await context.ledger.twin(
@@ -75,8 +71,10 @@ struct Expander {
         let (state, because) = Expander.beginning(
             plan, prepared.campaign, twin: twin, hold: try await context.ledger.holdOnNew(), now: now)
         var warnings = warnings
-        if let summary = try await context.ledger.summary(campaign: number) {
-            let finish = estimate(summary.counts.queued, plan.relays, max(plan.sendAfter ?? now, now))
+        let configuration = context.settings.current
+        if let summary = try await context.ledger.summary(campaign: number, limited: configuration.limitedDomains) {
+            let finish = configuration.estimatedFinish(
+                of: summary.backlog, windows: plan.windows, from: max(plan.sendAfter ?? now, now))
             if summary.counts.queued > 0, let late = Expander.warning(finish, plan) { warnings.append(late) }
         }
         try await context.ledger.commitPlan(

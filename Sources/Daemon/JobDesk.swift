@@ -27,9 +27,7 @@ struct JobDesk {
         let expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
             fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt, limit: drop.review.recipientLimit)
-        let (number, state) = try await expander.expand(
-            warnings: drop.review.warnings,
-            estimate: { keeper.estimate(queued: $0, relays: $1, windows: campaign.windows, from: $2) })
+        let (number, state) = try await expander.expand(warnings: drop.review.warnings)
         wakeLanes()
         context.journal.note(
             .notice, state == .held ? .needsApproval : .planned,
@@ -104,8 +102,6 @@ struct JobDesk {
                 await keeper.touch(number)
             }
             wakeLanes()
-            // Who finds the answer finds the campaign's receipt as it is after it.
-            try await keeper.refresh(job: control.campaign)
             let event: DaemonJournal.Event = state == .paused ? .paused : .changed
             context.journal.note(
                 .notice, event, "campaign \(control.campaign) is \(state.rawValue): \(because)",
@@ -125,6 +121,8 @@ struct JobDesk {
         guard let record = try await context.ledger.job(drop.job.id) else {
             throw LedgerError.conflict("job \(drop.job.id) is gone")
         }
+        // Who finds the answer finds the campaign's receipt as it is after it.
+        if case .control(let control) = drop.job { try await keeper.refresh(job: control.campaign) }
         try context.spool.write(JobReceipts.receipt(of: record), to: drop.receipt, durable: true)
         context.journal.note(
             .info, .done, message, drop.journalFields.merging(["RECEIPT": drop.receipt.text]) { $1 })

@@ -84,7 +84,7 @@ package struct JobTrial: Sendable {
     private mutating func conclude(
         _ plan: CampaignPlan, _ campaign: Campaign, ledger: TrialLedger, configuration: Configuration, now: Timestamp
     ) async throws {
-        let outcome = try await ledger.outcome()
+        let outcome = try await ledger.outcome(limited: configuration.limitedDomains)
         let twin = try await ledger.twin(
             fingerprint: plan.fingerprint, since: now.adding(seconds: -Campaign.repeatWindow), otherThan: campaign.id)
         let (state, because) = Expander.beginning(
@@ -92,13 +92,12 @@ package struct JobTrial: Sendable {
         var finish: Timestamp?
         if outcome.counts.queued > 0 {
             let end = configuration.estimatedFinish(
-                queued: outcome.counts.queued, relays: plan.relays, windows: campaign.windows,
-                from: max(plan.sendAfter ?? now, now))
+                of: outcome.backlog, windows: campaign.windows, from: max(plan.sendAfter ?? now, now))
             if let late = Expander.warning(end, plan) { warnings.append(late) }
             finish = end
         }
         self.plan = Plan(
             state: state.rawValue, counts: outcome.counts, withheld: outcome.withheld, consent: outcome.consent,
-            relays: outcome.relays, estimatedFinish: finish, heldBecause: because)
+            relays: outcome.backlog.relays, estimatedFinish: finish, heldBecause: because)
     }
 }

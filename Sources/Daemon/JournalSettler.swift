@@ -176,7 +176,7 @@ actor JournalSettler {
         await keeper.touch(doubt.campaign)
     }
 
-    private func trouble(_ level: Logger.Level, _ event: DaemonJournal.Event?, _ why: String) {
+    private func trouble(_ level: Logger.Level, _ event: DaemonJournal.Event, _ why: String) {
         context.journal.noteSeldom(level, event, why, now: context.clocks.boot, about: "settling")
     }
 }

@@ -23,16 +23,26 @@ package enum Launch {
             return 0
         } catch {
             complain(error.description)
-            return configurationStatus
+            return status(of: error)
         }
+    }
+
+    /// With 78 systemd lets a service be until somebody mends it, with 75 it tries again.
+    static func status(of invalid: ConfigurationFile.Invalid) -> Int32 {
+        invalid.mayPass ? temporaryStatus : configurationStatus
     }
 
     /// Asks the running daemon to read its configuration again, waits, and says what is wrong with it if it is refused.
     /// Returns the exit status: 0 if the new configuration is in force, else 1.
     package static func reload() -> Int32 {
-        let (words, isAccepted) = ReloadCommand.run(directory: runtimeDirectory)
-        for line in words { complain(line) }
-        return isAccepted ? 0 : 1
+        do {
+            let (words, isAccepted) = ReloadCommand.run(directory: runtimeDirectory, clocks: try SystemClocks())
+            for line in words { complain(line) }
+            return isAccepted ? 0 : 1
+        } catch {
+            complain("the machine's boot id cannot be read: \(error)")
+            return 1
+        }
     }
 
     /// The first of those that systemd made; nil without systemd.
@@ -59,7 +69,7 @@ package enum Launch {
             configuration = try ConfigurationFile.load(path)
             clocks = try SystemClocks()
         } catch let error as ConfigurationFile.Invalid {
-            return fail(logger(clock: nil), error.mistakes.joined(separator: "; "), configurationStatus)
+            return fail(logger(clock: nil), error.mistakes.joined(separator: "; "), status(of: error))
         } catch {
             return fail(
                 logger(clock: nil), "the machine's boot id cannot be read: \(error)", temporaryStatus)

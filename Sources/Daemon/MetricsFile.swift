@@ -56,10 +56,9 @@ actor MetricsFile {
         guard path != nil else { return }
         let now = (wall: context.clocks.wall, boot: context.clocks.boot)
         do throws(LedgerError) {
-            let past = try await context.ledger.intents(since: now.wall.adding(seconds: -MetricsFile.remembrance))
-            for (relay, intents) in Dictionary(grouping: past, by: \.relay) {
-                let instants = intents.map {
-                    now.boot.adding(nanoseconds: min(0, $0.at.milliseconds - now.wall.milliseconds) * 1_000_000)
+            for (relay, moments) in try await context.ledger.recentHandOvers(now: now.wall) {
+                let instants = moments.map {
+                    now.boot.adding(nanoseconds: min(0, $0.milliseconds - now.wall.milliseconds) * 1_000_000)
                 }
                 context.meters.remember(relay, instants, now: now.boot)
             }
@@ -95,7 +94,7 @@ actor MetricsFile {
         do throws(WholeFile.Failed) {
             try WholeFile.replace(path, by: Array(page.text.utf8))
             written = path
-            if failure != nil { context.journal.note(.notice, nil, "the metrics are written again: \(path)") }
+            if failure != nil { context.journal.note(.notice, .metricsWork, "the metrics are written again: \(path)") }
             failure = nil
             context.progress.hindered("metrics", by: nil)
         } catch {
@@ -109,7 +108,7 @@ actor MetricsFile {
 
     /// Once, until it changes.
     private func tell(_ why: String) {
-        if failure != why { context.journal.noteSeldom(.warning, nil, why, now: context.clocks.boot, about: "metrics") }
+        if failure != why { context.journal.noteSeldom(.warning, .metricsTrouble, why, now: context.clocks.boot) }
         failure = why
     }
 
@@ -142,7 +141,7 @@ actor MetricsFile {
         do throws(WholeFile.Failed) {
             try WholeFile.remove(path)
         } catch {
-            context.journal.note(.warning, nil, "old metrics stay behind: \(error)")
+            context.journal.note(.warning, .metricsTrouble, "old metrics stay behind: \(error)")
         }
     }
 }

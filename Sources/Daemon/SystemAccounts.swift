@@ -16,6 +16,10 @@ package struct Account: Sendable, Hashable {
 }
 
 /// The door to the system's users and groups. Every call may ask a directory service, and so block for long.
+///
+/// Nil means that nobody was found. Of a service that is down, glibc passes on what that service's module says, and for
+/// some that is the same as “there is none” (`ENOENT` where its socket is gone, `NSS_STATUS_NOTFOUND` in builds of
+/// SSSD): so nil is no proof. Only what cannot mean “there is none” is `Unanswered`.
 package enum SystemAccounts {
     /// The database cannot be asked now; that says nothing about whether somebody exists.
     package struct Unanswered: Error, CustomStringConvertible {
@@ -73,7 +77,7 @@ package enum SystemAccounts {
             case 0: return found.map { take($0.pointee) }
             case ERANGE where size < 64 << 20: size *= 4
             case EINTR: continue
-            // All these mean “there is none” in one service or another, says getpwnam(3).
+            // All these mean “there is none” in one service or another, says getpwnam(3), and “it is down” in a third.
             case ENOENT, ESRCH, EBADF, EPERM: return nil
             default:
                 let why = String(cString: strerror(code))

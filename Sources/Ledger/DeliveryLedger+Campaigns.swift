@@ -16,6 +16,8 @@ package struct CampaignSummary: Sendable, Equatable {
     package var relays: [String]
     /// Those of them for which something is queued.
     package var waitingRelays: [String] = []
+    /// What is queued; by domain only those that were asked for.
+    package var backlog = Backlog()
     /// When it may be sent; empty for at any time.
     package var windows: [SendingWindow]
     package var counts: Receipt.Counts
@@ -159,11 +161,16 @@ extension DeliveryLedger {
         return database.changesCount
     }
 
-    package func summary(campaign number: Int64) throws(LedgerError) -> CampaignSummary? {
-        try read { try Self.summary($0, campaign: number) }
+    /// - Parameter limited: The domains of which to count what is queued, by relay.
+    package func summary(
+        campaign number: Int64, limited: [String: Set<String>] = [:]
+    ) throws(LedgerError) -> CampaignSummary? {
+        try read { try Self.summary($0, campaign: number, limited: limited) }
     }
 
-    static func summary(_ database: Database, campaign number: Int64) throws -> CampaignSummary? {
+    static func summary(
+        _ database: Database, campaign number: Int64, limited: [String: Set<String>]
+    ) throws -> CampaignSummary? {
         let row = try Row.fetchOne(database, sql: "SELECT * FROM campaigns WHERE number = ?", arguments: [number])
         guard let row else { return nil }
         let job = try Row.fetchOne(
@@ -180,6 +187,7 @@ extension DeliveryLedger {
             firstSentAt: nil, lastSentAt: nil, isReported: row["reported"])
         try count(database, into: &summary)
         summary.waitingRelays = try waitingRelays(database, campaign: number, of: summary.relays)
+        summary.backlog = try backlog(database, campaign: number, limited: limited)
         return summary
     }
 

@@ -46,12 +46,6 @@ package struct LedgerFigures: Sendable, Equatable {
     package var intents: Int64 = 0
 }
 
-/// A hand-over that was begun, by relay.
-package struct PastIntent: Sendable, Equatable {
-    package var relay: String
-    package var at: Timestamp
-}
-
 extension DeliveryLedger {
     /// The numbers for metrics, read from counts that are kept: its cost does not grow with the number of deliveries.
     ///
@@ -104,22 +98,29 @@ extension DeliveryLedger {
         }
     }
 
-    /// Hand-overs of campaigns that are not ended, or sent since then, as far as their rows still tell of them: a
-    /// second attempt hides the first.
-    ///
-    /// It looks at each delivery of these campaigns: for a start, not for every minute.
-    package func intents(since: Timestamp) throws(LedgerError) -> [PastIntent] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT d.relay, d.intent_at FROM campaigns c JOIN deliveries d ON d.campaign = c.number
-                    WHERE (c.last_sent_at >= ?1 OR c.state NOT IN ('finished', 'cancelled', 'expired'))
-                      AND c.state <> 'planning' AND d.intent_at >= ?1 ORDER BY d.intent_at
-                    """,
-                arguments: [since.milliseconds]
-            ).map { PastIntent(relay: $0[0], at: Timestamp(milliseconds: $0[1])) }
-        }
+    /// When each final dot of the last hour left, or may have left, by relay, the oldest first; retries and test mails
+    /// too.
+    package func recentHandOvers(now: Timestamp) throws(LedgerError) -> [String: [Timestamp]] {
+        try read { try Self.recentHandOvers($0, now: now) }
+    }
+
+    static func recentHandOvers(_ database: Database, now: Timestamp) throws -> [String: [Timestamp]] {
+        var recent: [String: [Timestamp]] = [:]
+        let rows = try Row.fetchCursor(
+            database.cachedStatement(sql: "SELECT relay, at FROM hand_overs WHERE at > ? ORDER BY relay, at"),
+            arguments: [now.adding(seconds: -3600).milliseconds])
+        while let row = try rows.next() { recent[row[0], default: []].append(Timestamp(milliseconds: row[1])) }
+        return recent
+    }
+
+    /// Not a byte of a dot was written: what was noted as a hand-over was none.
+    static func forgetHandOver(_ database: Database, of delivery: Int64) throws {
+        try database.cachedStatement(
+            sql: """
+                DELETE FROM hand_overs WHERE delivery = ?1
+                  AND (relay, at) = (SELECT relay, intent_at FROM deliveries WHERE id = ?1)
+                """
+        ).execute(arguments: [delivery])
     }
 
     /// Bytes of the file, of its write-ahead log, and those that are free on their file system.

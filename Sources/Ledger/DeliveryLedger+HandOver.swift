@@ -245,6 +245,7 @@ extension DeliveryLedger {
             guard let row else { throw LedgerError.conflict("delivery \(id) is not in flight") }
             var delivery = try Self.delivery(row)
             delivery.takeBack()
+            try Self.forgetHandOver(database, of: id)
             try database.execute(
                 sql: "UPDATE deliveries SET state = ?, repeating = 0 WHERE id = ? AND state = 'inFlight'",
                 arguments: [delivery.state.rawValue, id])

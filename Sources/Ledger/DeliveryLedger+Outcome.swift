@@ -67,6 +67,9 @@ extension DeliveryLedger {
                 evidence.queueID, Self.reason(delivery.state, evidence), id, before.rawValue,
             ])
             guard database.changesCount == 1 else { throw LedgerError.conflict("delivery \(id) changed meanwhile") }
+            if before == .inFlight, evidence.writtenAt == nil, outcome != .sent, outcome != .uncertain {
+                try Self.forgetHandOver(database, of: id)
+            }
             if let writtenAt = evidence.writtenAt {
                 let slot = Pacer.StoredSlot(bootID: bootID, at: writtenAt)
                 for relay in relays { try Self.store(database, slot: slot, relay: relay) }

@@ -6,7 +6,7 @@ package struct RelayTraffic: Sendable, Equatable {
     package var queued = 0
     package var inFlight = 0
     package var uncertain = 0
-    /// Messages whose latest final dot left within the last hour.
+    /// Final dots that left, or may have left, within the last hour, retries included.
     package var lastHour = 0
     /// When the latest of these left.
     package var lastHandOverAt: Timestamp?
@@ -16,19 +16,25 @@ package struct RelayTraffic: Sendable, Equatable {
 
 extension LedgerReader {
     /// All campaigns, those in planning included, in the order in which they were accepted.
-    package func campaigns() throws(LedgerError) -> [CampaignSummary] {
+    ///
+    /// - Parameter limited: The domains of which to count what is queued, by relay.
+    package func campaigns(limited: [String: Set<String>] = [:]) throws(LedgerError) -> [CampaignSummary] {
         try read { database in
             try Int64.fetchAll(database, sql: "SELECT number FROM campaigns ORDER BY number").compactMap {
-                try DeliveryLedger.summary(database, campaign: $0)
+                try DeliveryLedger.summary(database, campaign: $0, limited: limited)
             }
         }
     }
 
     /// One campaign by the id of its job; nil if there is none.
-    package func campaign(_ job: JobID) throws(LedgerError) -> CampaignSummary? {
+    ///
+    /// - Parameter limited: As for `campaigns`.
+    package func campaign(
+        _ job: JobID, limited: [String: Set<String>] = [:]
+    ) throws(LedgerError) -> CampaignSummary? {
         try read { database in
             try Int64.fetchOne(database, sql: "SELECT number FROM campaigns WHERE job = ?", arguments: [job.text])
-                .flatMap { try DeliveryLedger.summary(database, campaign: $0) }
+                .flatMap { try DeliveryLedger.summary(database, campaign: $0, limited: limited) }
         }
     }
 
@@ -61,17 +67,9 @@ extension DeliveryLedger {
             default: traffic[row[0], default: RelayTraffic()].uncertain = count
             }
         }
-        let hour = now.adding(seconds: -3600).milliseconds
-        let handed = try Row.fetchCursor(
-            database,
-            sql: """
-                SELECT relay, count(*), max(intent_at) FROM deliveries
-                WHERE intent_at > ?1 AND campaign IN
-                  (SELECT number FROM campaigns WHERE reported = 0 OR last_sent_at > ?1) GROUP BY relay
-                """, arguments: [hour])
-        while let row = try handed.next() {
-            traffic[row[0], default: RelayTraffic()].lastHour = row[1]
-            traffic[row[0], default: RelayTraffic()].lastHandOverAt = Timestamp(milliseconds: row[2])
+        for (relay, moments) in try recentHandOvers(database, now: now) {
+            traffic[relay, default: RelayTraffic()].lastHour = moments.count
+            traffic[relay, default: RelayTraffic()].lastHandOverAt = moments.last
         }
         return traffic
     }

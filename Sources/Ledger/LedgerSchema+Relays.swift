@@ -30,4 +30,23 @@ extension LedgerSchema {
             ON CONFLICT DO UPDATE SET count = count + 1;
         END;
         """
+
+    /// The hand-overs of the last hour, each by itself: a delivery that is tried again is handed over again.
+    static let handOvers = """
+        CREATE TABLE hand_overs (
+          relay TEXT NOT NULL,
+          at INTEGER NOT NULL,
+          delivery INTEGER NOT NULL,
+          PRIMARY KEY (relay, at, delivery)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO hand_overs
+          SELECT relay, intent_at, id FROM deliveries
+          WHERE intent_at > (SELECT max(intent_at) FROM deliveries) - 3600000;
+        CREATE TRIGGER hand_overs_are_kept_for_an_hour AFTER UPDATE OF state ON deliveries WHEN NEW.state = 'inFlight'
+        BEGIN
+          DELETE FROM hand_overs WHERE relay = NEW.relay AND at <= NEW.intent_at - 3600000;
+          DELETE FROM hand_overs WHERE relay = NEW.relay AND at > NEW.intent_at + 3600000;
+          INSERT OR IGNORE INTO hand_overs VALUES (NEW.relay, NEW.intent_at, NEW.id);
+        END;
+        """
 }

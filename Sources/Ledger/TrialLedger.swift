@@ -53,11 +53,12 @@ package actor TrialLedger {
         package var withheld: [String: Int] = [:]
         /// By consent status, `external` among them.
         package var consent: [String: Int] = [:]
-        /// What would be sent, by relay.
-        package var relays: [String: Int] = [:]
+        /// What would be sent.
+        package var backlog = Backlog()
     }
 
-    package func outcome() throws(LedgerError) -> Outcome {
+    /// - Parameter limited: The domains of which to count what would be sent, by relay.
+    package func outcome(limited: [String: Set<String>] = [:]) throws(LedgerError) -> Outcome {
         try read { database in
             var outcome = Outcome()
             for row in try Row.fetchAll(database, sql: "SELECT state, reason, count FROM tallies WHERE is_test = 0") {
@@ -73,12 +74,26 @@ package actor TrialLedger {
             for row in try Row.fetchAll(database, sql: "SELECT status, count FROM consent_tallies") {
                 outcome.consent[row[0]] = row[1]
             }
-            let relays = try Row.fetchAll(
-                database,
-                sql: "SELECT relay, count FROM relay_tallies WHERE is_test = 0 AND state = 'queued'")
-            for row in relays { outcome.relays[row[0]] = row[1] }
+            outcome.backlog = try Self.backlog(database, limited: limited)
             return outcome
         }
+    }
+
+    /// Looks at all once: there is no index by domain.
+    private static func backlog(_ database: Database, limited: [String: Set<String>]) throws -> Backlog {
+        var backlog = try DeliveryLedger.backlog(database, campaign: number, limited: [:])
+        guard !limited.isEmpty else { return backlog }
+        let rows = try Row.fetchCursor(
+            database,
+            sql: """
+                SELECT relay, \(DeliveryLedger.domainSQL), count(*) FROM deliveries
+                WHERE is_test = 0 AND state = 'queued' GROUP BY 1, 2
+                """)
+        while let row = try rows.next() {
+            let (relay, domain): (String, String) = (row[0], row[1])
+            if limited[relay]?.contains(domain) == true { backlog.domains[relay, default: [:]][domain] = row[2] }
+        }
+        return backlog
     }
 
     package func job(_ id: JobID) throws(LedgerError) -> JobRecord? {

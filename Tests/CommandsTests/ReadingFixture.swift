@@ -35,7 +35,9 @@ struct ReadingFixture {
 
     func views() throws -> [CampaignView] {
         let configuration = try configuration()
-        return try reader().campaigns().map { CampaignView($0, configuration: configuration, now: Self.now) }
+        return try reader().campaigns(limited: configuration.limitedDomains).map {
+            CampaignView($0, configuration: configuration, now: Self.now)
+        }
     }
 
     func relays() throws -> RelayList {

@@ -173,17 +173,4 @@ struct CampaignKeeperTests {
                     + "one by a control job with “reroute”"
             ])
     }
-
-    @Test(arguments: [
-        (100, ["default"], nil as Int?, "2025-06-02T09:03:00Z"), (3000, ["default"], nil, "2025-06-02T10:01:00Z"),
-        (3000, ["default", "default"], nil, "2025-06-02T09:31:00Z"), (3000, ["default"], 1500, "2025-06-02T11:01:00Z"),
-    ])
-    func `the end is estimated from the rates, to the full minute`(
-        queued: Int, relays: [String], limit: Int?, end: String
-    ) {
-        var configuration = fixture.configuration
-        configuration.messagesPerHour = limit
-        fixture.context.settings.replace(by: configuration)
-        #expect(fixture.keeper.estimate(queued: queued, relays: relays, from: fixture.clock.wall)?.rfc3339 == end)
-    }
 }

@@ -95,6 +95,51 @@ struct ConfigurationCheckerSubmittersTests {
         #expect(found.map(\.name) == ["desk", "library"])
     }
 
+    /// As while a directory service is down: only root is known, by a local file.
+    private static let down: AccountNames.Look = { name throws(SystemAccounts.Unanswered) in
+        if name == "root" { return 0 }
+        throw SystemAccounts.Unanswered(description: "no word of \(name)")
+    }
+
+    private func refusal(_ text: String) -> ConfigurationFile.Invalid? {
+        do throws(ConfigurationFile.Invalid) {
+            _ = try ConfigurationFile.read(
+                text, path: "/etc/campaignd.toml", names: AccountNames(user: Self.down, group: Self.down))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(arguments: [
+        ("users = [\"root\", \"desk\"]", "[submitters.library]", "9: submitters.library.users: no word of desk"),
+        ("groups = [\"staff\"]", "[submitters.library]", "9: submitters.library.groups: no word of staff"),
+        (
+            "recipient_channels = [\"web\"]\n[submitters.x]\nusers = [\"root\"]", "[consent]",
+            "9: consent.recipient_channels: no word of web"
+        ),
+        ("", "", "1: submitters: no word of campaignd-admin"),
+    ])
+    func `a name that cannot be looked up now may be known later, so the daemon is started again`(
+        line: String, table: String, mistake: String
+    ) throws {
+        let error = try #require(refusal(text(line, table: table)))
+        #expect(error.mistakes == ["/etc/campaignd.toml:" + mistake])
+        #expect(error.mayPass)
+        #expect(Launch.status(of: error) == 75)
+    }
+
+    @Test func `a mistake beside a name that cannot be looked up now has to be mended first`() throws {
+        let error = try #require(refusal(text("users = [\"desk\"]", "controls = \"some\"")))
+        #expect(error.mistakes.count == 2)
+        #expect(!error.mayPass)
+        #expect(Launch.status(of: error) == 78)
+    }
+
+    @Test func `what needs no look-up does not fail for it`() {
+        #expect(refusal(text("users = [\"root\", \"998\"]")) == nil)
+    }
+
     @Test func `a star among the users means everybody`() throws {
         let found = try #require(try read(text("users = [\"*\", \"998\"]")).first)
         #expect(found.isEverybody)

@@ -109,11 +109,7 @@ final class DaemonFixture: Sendable {
         let expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: id),
             fingerprint: fingerprint, accepted: clock.wall)
-        return try await expander.expand(
-            warnings: [],
-            estimate: { [keeper] in
-                keeper.estimate(queued: $0, relays: $1, windows: prepared.campaign.windows, from: $2)
-            })
+        return try await expander.expand(warnings: [])
     }
 
     /// The rows of a campaign in the order of planning.

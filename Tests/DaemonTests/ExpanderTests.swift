@@ -146,7 +146,7 @@ struct ExpanderTests {
             let expander = Expander(
                 context: fixture.context, prepared: prepared, directory: fixture.context.spool.keptDirectory(of: id),
                 fingerprint: "f", accepted: fixture.clock.wall)
-            return try await expander.expand(warnings: [], estimate: { _, _, begin in begin })
+            return try await expander.expand(warnings: [])
         }
         #expect(try await fixture.ledger.campaignNumber(of: id) == nil)
         #expect(try await fixture.ledger.job(id)?.isFinished == false)

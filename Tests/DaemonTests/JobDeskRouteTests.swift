@@ -60,6 +60,21 @@ struct JobDeskRouteTests {
         #expect(told?.hasPrefix("2 messages of campaign c") == true)
     }
 
+    @Test func `who finds the answer finds the campaign's receipt as it is after it`() async throws {
+        _ = try await plan()
+        change { $0.relays["dead"] = nil }
+        await fixture.writeReceipts()
+        let producer = try fixture.producer()
+        #expect(try producer.receipt("c")?.json["warnings"]?.array?.count == 1)
+        let job = JobText.control("k", "reroute", campaign: "c", extra: ["from": "dead", "to": "alive"])
+        try producer.dropFile("k", json: job)
+        try await fixture.serve { _ in
+            let isAnswered = try await eventually(timeout: .seconds(20)) { try producer.receipt("k") != nil }
+            #expect(isAnswered, "\(fixture.log.messages)")
+            #expect(try producer.receipt("c")?.json["warnings"]?.array == [])
+        }
+    }
+
     @Test func `to a relay that is not there, or may not carry the sender, nothing moves`() async throws {
         let number = try await plan()
         let unknown = try await drop("k1", to: "nowhere")

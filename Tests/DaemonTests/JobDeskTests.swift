@@ -49,6 +49,39 @@ struct JobDeskTests {
         return try #require(rows.first { $0["address"] == address })
     }
 
+    /// The campaign's receipt as it is when the control job is answered; nobody but the job writes it meanwhile.
+    private func receiptAtAnswer(to id: String, _ action: String, _ extra: [String: JSONValue] = [:]) async throws
+        -> JobReceipt
+    {
+        try producer.dropFile(
+            id, json: JobText.control(id, action, campaign: "c", reason: "the relay's log", extra: extra))
+        var found: JobReceipt?
+        try await fixture.serve { _ in
+            let isAnswered = try await eventually(timeout: .seconds(20)) { try producer.receipt(id) != nil }
+            #expect(isAnswered, "\(fixture.log.messages)")
+            found = try producer.receipt("c")
+        }
+        #expect(try receipt(id).state == "finished")
+        return try #require(found)
+    }
+
+    @Test func `who finds the answer to a pause finds the campaign's receipt as it is after it`() async throws {
+        try await fixture.plan(JobText.campaign("c", to: [.address(first)], basis: "service"))
+        await fixture.writeReceipts()
+        #expect(try await receiptAtAnswer(to: "k", "pause").state == "paused")
+    }
+
+    @Test func `who finds the answer to a settlement finds the campaign's receipt and table as they are after it`()
+        async throws
+    {
+        _ = try await doubt()
+        let sent = try await receiptAtAnswer(to: "k1", "settle", ["as": "sent", "address": .string(first)])
+        #expect((sent.state, sent.count("sent"), sent.count("uncertain")) == ("finished", 2, 1))
+        #expect(try row(first)["state"] == "sent")
+        let again = try await receiptAtAnswer(to: "k2", "settle", ["as": "resend"])
+        #expect((again.state, again.count("queued")) == ("running", 1))
+    }
+
     @Test func `settled as sent, the campaign is told anew, and nothing leaves`() async throws {
         let number = try await doubt()
         #expect(try receipt("c").count("uncertain") == 2)

@@ -89,8 +89,54 @@ import Testing
         #expect(few.countsLeftOut["default"]?.states[.queued] == 1)
         #expect(few.states == [.running: 2])
         #expect(few.relays["default"]?.states == [.queued: 2, .inFlight: 0, .sent: 1])
-        #expect(try await ledger.ledger.intents(since: now) == [PastIntent(relay: "default", at: now)])
-        #expect(try await ledger.ledger.intents(since: later).isEmpty)
+        #expect(try await ledger.ledger.recentHandOvers(now: later) == ["default": [now]])
+        #expect(try await ledger.ledger.recentHandOvers(now: now.adding(seconds: 3600)).isEmpty)
+    }
+
+    @Test func `each hand-over of the last hour counts, a second one of the same message too`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.campaign(to: ["reader@example.org"], { $0.basis = .service })
+        let (now, delivery) = (LedgerFixture.now, try ledger.delivery("reader@example.org"))
+        for (number, seconds) in [-3600, -1800, -60].enumerated() {
+            let moment = now.adding(seconds: Int64(seconds))
+            #expect(try await ledger.intend(delivery, at: moment, slot: Int64(number + 1)) == .handOver)
+            try await ledger.conclude(delivery, .routeTrouble, writtenAt: Int64(number + 1), at: moment)
+        }
+        let recent = [now.adding(seconds: -1800), now.adding(seconds: -60)]
+        #expect(try await ledger.ledger.recentHandOvers(now: now) == ["default": recent])
+        let traffic = try await ledger.ledger.traffic(now: now)["default"]
+        #expect((traffic?.lastHour, traffic?.lastHandOverAt) == (2, recent[1]))
+        #expect(try ledger.count("SELECT count(*) FROM hand_overs") == 3, "one is an hour old just now")
+        #expect(try await ledger.intend(delivery, at: now, slot: 9) == .handOver)
+        #expect(try ledger.count("SELECT count(*) FROM hand_overs") == 3, "what is older is not kept")
+    }
+
+    @Test func `what was not written to the relay is no hand-over`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.campaign(to: ["reader@example.org"], { $0.basis = .service })
+        let (now, delivery) = (LedgerFixture.now, try ledger.delivery("reader@example.org"))
+        #expect(try await ledger.intend(delivery, slot: 1) == .handOver)
+        #expect(try await ledger.ledger.recentHandOvers(now: now) == ["default": [now]])
+        try await ledger.ledger.takeBack(delivery: delivery)
+        #expect(try await ledger.ledger.recentHandOvers(now: now) == [:])
+        #expect(try await ledger.intend(delivery, slot: 2) == .handOver)
+        try await ledger.conclude(delivery, .routeTrouble)
+        #expect(try await ledger.ledger.recentHandOvers(now: now) == [:])
+        let later = now.adding(seconds: 600)
+        #expect(try await ledger.intend(delivery, at: later, slot: 3) == .handOver)
+        try await ledger.recover(at: later)
+        #expect(try await ledger.ledger.recentHandOvers(now: later) == ["default": [later]], "it may have left")
+    }
+
+    @Test func `what a clock in the future noted does not stay`() async throws {
+        let ledger = try LedgerFixture()
+        try await ledger.campaign(to: ["a@example.org", "b@example.org"], { $0.basis = .service })
+        let now = LedgerFixture.now
+        let (first, second) = (try ledger.delivery("a@example.org"), try ledger.delivery("b@example.org"))
+        #expect(try await ledger.intend(first, at: now.adding(seconds: 7200), slot: 1) == .handOver)
+        try await ledger.conclude(first, .sent, writtenAt: 1)
+        #expect(try await ledger.intend(second, at: now, slot: 2) == .handOver)
+        #expect(try await ledger.ledger.recentHandOvers(now: now) == ["default": [now]])
     }
 
     @Test func `a plan that is thrown away leaves no counts`() async throws {

@@ -242,6 +242,7 @@ import Testing
         #expect(
             try ledger.count("SELECT count(*) FROM deliveries WHERE doubts = 1 AND state = 'uncertain'") == 1)
         #expect(try ledger.count("SELECT sum(doubts) FROM deliveries") == 1)
+        #expect(try ledger.count("SELECT count(*) FROM hand_overs") == states.count { !$0.1.isEmpty })
         let counts = try await ledger.ledger.figures(since: LedgerFixture.now, limit: 1).relays["default"]
         #expect(counts?.states == Dictionary(uniqueKeysWithValues: states.map { ($0.0, 1) }))
         #expect(counts?.doubts == 1)

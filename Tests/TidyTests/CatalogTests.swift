@@ -27,6 +27,20 @@ struct CatalogTests {
         }
     }
 
+    /// That none is left out where a kind is asked for, the compiler sees to.
+    @Test func `what the daemon logs has a kind, unless it is of no interest to an operator`() throws {
+        let calls = [".trace(", ".debug(", ".info(", ".notice(", ".warning(", ".error(", ".critical(", ".log("]
+        var places: [String] = []
+        for source in try Repository.read().swift where !source.isOfTests {
+            let lines = source.text.split(separator: "\n", omittingEmptySubsequences: false)
+            for (line, code) in zip(lines, source.code) where calls.contains(where: { code.contains("logger" + $0) }) {
+                let isRemark = code.contains("logger.info(") || code.contains("logger.debug(")
+                if !isRemark, !line.contains("MESSAGE_ID") { places.append(source.path) }
+            }
+        }
+        #expect(places == ["Sources/Daemon/DaemonJournal.swift"], "the one place that adds it")
+    }
+
     @Test func `each entry has a subject, who wrote it, where to read on, and what to do`() {
         for entry in entries {
             #expect(entry.headers["Subject"]?.isEmpty == false, "\(entry.id)")
