@@ -242,7 +242,8 @@ actor CampaignKeeper {
         summary.state.isFinal && summary.counts.queued + summary.counts.inFlight == 0
     }
 
-    private func write(_ summary: CampaignSummary, _ receipt: Receipt) async throws {
+    /// - Parameter evenIfShown: Also if it was written like this: somebody may have removed it.
+    private func write(_ summary: CampaignSummary, _ receipt: Receipt, evenIfShown: Bool = false) async throws {
         let number = summary.number
         guard let name = ReceiptName(summary.job.receipt) else {
             throw LedgerError.conflict("“\(summary.job.receipt)” of job \(summary.job.id) is no name of a receipt")
@@ -260,7 +261,7 @@ actor CampaignKeeper {
                 ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
         } else if summary.isReported {
             try context.spool.write(receipt, to: name)
-        } else if shown[number] != receipt {
+        } else if evenIfShown || shown[number] != receipt {
             try context.spool.write(receipt, to: name)
             context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
@@ -287,9 +288,7 @@ actor CampaignKeeper {
         defer { end() }
         guard let summary = try await summary(number) else { return nil }
         let receipt = receipt(summary)
-        // Somebody may have removed it.
-        shown[number] = nil
-        try await write(summary, receipt)
+        try await write(summary, receipt, evenIfShown: true)
         return receipt
     }
 
@@ -308,6 +307,7 @@ actor CampaignKeeper {
     /// What waits for limited domains is counted once a minute: it means to look at all of that.
     private func summary(_ number: Int64) async throws -> CampaignSummary? {
         let limited = context.settings.current.limitedDomains
+        guard !limited.isEmpty else { return try await context.ledger.summary(campaign: number) }
         let now = context.clocks.boot
         if let known = countedDomains[number], known.limited == limited,
             now.nanoseconds - known.at.nanoseconds < CampaignKeeper.countInterval
@@ -319,8 +319,11 @@ actor CampaignKeeper {
             }
         }
         guard let summary = try await context.ledger.summary(campaign: number, limited: limited) else { return nil }
-        countedDomains[number] = CountedDomains(
-            at: now, limited: limited, relays: summary.waitingRelays, domains: summary.backlog.domains)
+        countedDomains[number] =
+            summary.backlog.domains.isEmpty
+            ? nil
+            : CountedDomains(
+                at: now, limited: limited, relays: summary.waitingRelays, domains: summary.backlog.domains)
         return summary
     }
 

@@ -17,7 +17,9 @@ struct ReloadDoorTests {
         let clocks = try SystemClocks()
         return Task { [path = directory.path] in
             await withCheckedContinuation { continuation in
-                Thread.detachNewThread { continuation.resume(returning: ReloadCommand.run(directory: path, clocks: clocks)) }
+                Thread.detachNewThread {
+                    continuation.resume(returning: ReloadCommand.run(directory: path, clocks: clocks))
+                }
             }
         }
     }
