@@ -40,6 +40,9 @@ struct CommandFailure: Error, Sendable, Equatable, CustomStringConvertible {
             throw told(failure)
         } catch let error as LedgerError {
             throw told(CommandFailure(error))
+        } catch  where !(error is ExitCode || error is ValidationError || error is CleanExit) {
+            // Its words may come from elsewhere too.
+            throw told(CommandFailure("\(error)", status: .temporary))
         }
     }
 

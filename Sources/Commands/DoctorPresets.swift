@@ -33,7 +33,7 @@ extension Doctor {
         let closed = (["."] + files).map { "\(directory)/\($0)" }.filter { !isReadable($0, by: owner) }
         let faults = files.compactMap { fault(of: $0, in: directory) }
         if closed.isEmpty, faults.isEmpty {
-            return [DoctorFinding("presets", .ok, "the \(files.count) presets in \(directory) can be used")]
+            return [DoctorFinding("presets", .ok, "all presets in \(directory) can be used (\(files.count))")]
         }
         return closed.map {
             DoctorFinding("presets", .fault, "\($0) is closed to campaignd", remedy: "chmod -R a+rX \(directory)")

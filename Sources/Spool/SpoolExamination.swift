@@ -80,6 +80,8 @@ package struct SpoolExamination: Sendable {
         var status = stat()
         // The spool itself may be a link; the directory above is told of if it is not there.
         guard (expected.name.isEmpty ? stat(place, &status) : lstat(place, &status)) == 0 else {
+            // Whoever may not look into the directory above knows nothing of it.
+            if errno == EACCES { return [] }
             let above = place[..<(place.lastIndex(of: "/") ?? place.endIndex)]
             // Where the daemon may make it, it does at its next start.
             return submitters == nil || access(String(above), F_OK) != 0
