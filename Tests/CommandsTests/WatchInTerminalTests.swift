@@ -43,7 +43,7 @@ private final class Tmux: Sendable {
 
     /// Waits until the screen is as it has to be.
     func waitFor(_ what: String, _ condition: ([String]) -> Bool) async throws {
-        for _ in 0..<200 {
+        for _ in 0..<600 {
             if condition(try await screen()) { return }
             try await Task.sleep(for: .milliseconds(50))
         }
