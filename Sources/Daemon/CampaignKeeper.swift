@@ -8,7 +8,7 @@ import Spool
 ///
 /// Receipts are derived: whatever is lost of them is written again from the ledger at the next start.
 actor CampaignKeeper {
-    private let context: DaemonContext
+    let context: DaemonContext
     private nonisolated let bell = Bell()
     private var touched: Set<Int64> = []
     /// When the next campaign changes by time alone; all are looked at then, and at least every 30 s.
@@ -17,6 +17,8 @@ actor CampaignKeeper {
     private var isFinishing = false
     private var isHindered = false
     private var streaks: [Int64: Streaks] = [:]
+    /// Campaigns whose report was dropped and which are not marked as reported yet.
+    var handedIn: Set<Int64> = []
     private let executor: any SerialExecutor
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -198,6 +200,22 @@ actor CampaignKeeper {
         }
     }
 
+    private func tellEnd(of summary: CampaignSummary) {
+        let withheld = summary.withheld.sorted { $0.key < $1.key }.map { ", \($0.value) \($0.key)" }.joined()
+        context.journal.note(
+            .notice, .ended,
+            "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent\(withheld)",
+            ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
+    }
+
+    /// For trouble that holds up neither campaigns nor receipts, and is met again within 30 s.
+    func hindered(by why: String, _ level: Logger.Level, of campaign: JobID, _ fields: [String: String]) {
+        context.journal.noteSeldom(
+            level, .reportTrouble, why, fields, now: context.clocks.boot, about: campaign.text)
+        context.progress.hindered("campaigns", by: why)
+        isHindered = true
+    }
+
     private func lookAgainSoon(because why: String, _ event: DaemonJournal.Event, campaign: JobID? = nil) {
         context.journal.noteSeldom(
             .error, event, why, campaign.map { ["CAMPAIGN": $0.text] } ?? [:], now: context.clocks.boot,
@@ -253,12 +271,12 @@ actor CampaignKeeper {
             try context.spool.write(receipt, to: name, durable: true)
             context.meters.changed()
             (shown[number], names[number]) = (receipt, name)
+            guard await handInReport(of: summary, receipt, at: name) else { return }
             guard try await context.ledger.markReported(summary) else { return touch(number) }
             (shown[number], names[number]) = (nil, nil)
             (streaks[number], countedDomains[number]) = (nil, nil)
-            context.journal.note(
-                .notice, .ended, "campaign \(summary.job.id) is \(summary.state.rawValue): \(summary.counts.sent) sent",
-                ["CAMPAIGN": summary.job.id.text, "STATE": summary.state.rawValue])
+            handedIn.remove(number)
+            tellEnd(of: summary)
         } else if summary.isReported {
             try context.spool.write(receipt, to: name)
         } else if evenIfShown || shown[number] != receipt {

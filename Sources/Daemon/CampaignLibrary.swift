@@ -41,12 +41,19 @@ actor CampaignLibrary {
     func campaign(_ id: JobID) throws -> PreparedCampaign {
         if let found = shelf[id] { return found }
         let directory = spool.keptDirectory(of: id)
-        let bytes = try spool.keptJob(of: id)
-        guard case .success(.campaign(let campaign)) = JobReader.read(bytes, file: "job.json", form: .bundle)
+        guard let campaign = try CampaignLibrary.read(id, from: spool)
         else { throw LedgerError.storage(reason: "the kept copy of job \(id) is not readable any more") }
         let prepared = try CampaignLibrary.prepare(campaign, directory: directory)
         add(prepared)
         return prepared
+    }
+
+    /// A campaign's job, from the daemon's own copy; nil if that is none any more.
+    static func read(_ id: JobID, from spool: SpoolDirectory) throws(SpoolError) -> Campaign? {
+        let bytes = try spool.keptJob(of: id)
+        guard case .success(.campaign(let campaign)) = JobReader.read(bytes, file: "job.json", form: .bundle)
+        else { return nil }
+        return campaign
     }
 
     func add(_ prepared: PreparedCampaign) {

@@ -49,6 +49,7 @@ extension ConfigurationChecker {
             kinds: kinds(section.kinds, key: key + ".kinds"),
             bases: words(section.bases ?? ["consent"], of: Campaign.Basis.allCases, key: key + ".bases"),
             senders: patterns(section.senders ?? [], key: key + ".senders"),
+            reportsTo: patterns(section.reports_to ?? [], key: key + ".reports_to"),
             purposes: purposes(section.purposes ?? [], key: key + ".purposes"),
             relays: known(section.relays ?? [], relays: relays, key: key + ".relays"),
             controls: words([section.controls ?? "none"], of: Submitters.Controls.allCases, key: key + ".controls")

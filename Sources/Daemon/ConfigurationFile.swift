@@ -143,6 +143,7 @@ struct ConfigurationDocument: Decodable {
         var kinds: [String]?
         var bases: [String]?
         var senders: [String]?
+        var reports_to: [String]?
         var purposes: [String]?
         var relays: [String]?
         var controls: String?

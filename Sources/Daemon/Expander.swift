@@ -36,7 +36,7 @@ struct Expander {
             acceptedAt: accepted, sendAfter: campaign.sendAfter,
             expires: JobReview.expires(campaign, now: accepted), relays: JobReview.relays(campaign, configuration),
             renewalBefore: accepted.adding(seconds: -Int64(configuration.renewalDays) * 86_400),
-            windows: campaign.windows)
+            windows: campaign.windows, reportTo: campaign.reportTo)
     }
 
     /// A campaign that cannot be planned, for reasons that its submitter can mend.

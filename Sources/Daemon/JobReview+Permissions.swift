@@ -76,12 +76,28 @@ extension JobReview {
         if !table.senders.isEmpty, !table.senders.contains(where: { $0.matches(address) }) {
             found.append(may("send as", only: table.senders.map(\.description), table, "/from/address"))
         }
+        found += reportRefusals(campaign, by: table)
         guard !table.relays.isEmpty else { return found }
         for (index, name) in JobReview.relays(campaign, configuration).enumerated() where !table.relays.contains(name) {
             let pointer = campaign.relays.isEmpty ? "/relays" : "/relays/\(index)"
             found.append(may("use the relay", only: table.relays.sorted(), table, pointer))
         }
         return found
+    }
+
+    /// A report is mail that nobody agreed to. It goes to whom the mailing is from, to its `replyTo` where that could
+    /// be the sender too, and to whom the table names.
+    private func reportRefusals(_ campaign: Campaign, by table: Submitters) -> [Refusal] {
+        guard let to = campaign.reportTo, to.key != campaign.sender.address.key,
+            !table.reportsTo.contains(where: { $0.matches(to) })
+        else { return [] }
+        if to.key == campaign.replyTo?.key, table.senders.isEmpty || table.senders.contains(where: { $0.matches(to) }),
+            JobReview.relays(campaign, configuration).allSatisfy({ configuration.relays[$0]?.carries(to) != false })
+        {
+            return []
+        }
+        let words = [campaign.sender.address.text] + table.reportsTo.map(\.description)
+        return [may("have reports sent to", only: words, table, "/report/to")]
     }
 
     private func refusals(of control: ControlJob, by table: Submitters) -> [Refusal] {

@@ -59,6 +59,10 @@ struct JobReview {
     private mutating func review(_ campaign: Campaign) {
         checkRelays(campaign)
         if let test = campaign.test { checkTest(test, campaign) }
+        if let to = campaign.reportTo, to.needsSMTPUTF8 {
+            refuse(
+                "a report cannot be sent to \(to): only ASCII before the @ can be sent to yet", pointer: "/report/to")
+        }
         for (index, window) in campaign.windows.enumerated() where TimeZones.rule(window.timeZone) == nil {
             refuse(
                 "there is no time zone “\(window.timeZone)”; write for example Europe/Amsterdam",
@@ -173,7 +177,8 @@ struct JobReview {
         return campaign.expires ?? begin.adding(seconds: Campaign.defaultLifetime)
     }
 
-    /// SHA-256 over all that a campaign says but its id: equal for a mailing that was dropped twice under two ids.
+    /// SHA-256 over all that a campaign says but its id and who is told of its end: equal for a mailing that was
+    /// dropped twice under two ids.
     static func fingerprint(_ campaign: Campaign, files: [Inspection.File]) -> String {
         var hash = SHA256()
         func add(_ parts: String?...) {

@@ -32,6 +32,8 @@ package struct Submitters: Sendable, Equatable {
     package var bases: Set<Campaign.Basis>
     /// From addresses; empty for any that the relay carries.
     package var senders: [AddressPattern]
+    /// Where reports of their campaigns may go besides to the sender.
+    package var reportsTo: [AddressPattern]
     /// Empty for any.
     package var purposes: Set<String>
     /// Names of relays; empty for any.
@@ -47,7 +49,8 @@ package struct Submitters: Sendable, Equatable {
     init(
         name: String, isEverybody: Bool = false, users: Set<UInt32> = [], groups: Set<UInt32> = [],
         kinds: Set<Job.Kind> = [.contacts, .campaign], bases: Set<Campaign.Basis> = [.consent],
-        senders: [AddressPattern] = [], purposes: Set<String> = [], relays: Set<String> = [],
+        senders: [AddressPattern] = [], reportsTo: [AddressPattern] = [], purposes: Set<String> = [],
+        relays: Set<String> = [],
         controls: Controls = .none, quota: Quota = Quota()
     ) {
         self.name = name
@@ -57,6 +60,7 @@ package struct Submitters: Sendable, Equatable {
         self.kinds = kinds
         self.bases = bases
         self.senders = senders
+        self.reportsTo = reportsTo
         self.purposes = purposes
         self.relays = relays
         self.controls = controls

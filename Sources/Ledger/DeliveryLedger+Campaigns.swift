@@ -27,6 +27,8 @@ package struct CampaignSummary: Sendable, Equatable {
     package var lastSentAt: Timestamp?
     /// Its final receipt, recipients.csv included, has been written.
     package var isReported: Bool
+    /// Who gets a mail with the result at the end, as the job has the address; nil for nobody.
+    package var reportTo: String?
 }
 
 /// What the daemon has to know of a campaign at start and when time passes.
@@ -105,7 +107,8 @@ extension DeliveryLedger {
     /// Changes the course of a campaign, ends the control job that asks for it, and returns the new state.
     ///
     /// To resume or approve is also a person's word that sending may go on after the ledger was restored.
-    /// - Parameter because: The reason that the receipt shows while the campaign is paused.
+    /// - Parameter because: The reason that the receipt shows while the campaign is paused, and that the report of a
+    ///   cancelled one gives.
     package func control(
         campaign job: JobID, action: ControlJob.Action, because: String?, by control: JobID, now: Timestamp
     ) throws(LedgerError) -> Result<CampaignState, ControlRefusal>? {
@@ -121,7 +124,7 @@ extension DeliveryLedger {
             let standing = try Self.standing(row)
             var result = standing.state.applying(action, now: now, sendAfter: standing.sendAfter)
             guard case .success(var state) = result else { return result }
-            var shown = state == .paused ? because : nil
+            var shown = state == .paused || state == .cancelled ? because : nil
             if action == .resume, let held: String = row["held_because"] {
                 // To resume is not to approve.
                 state = .held
@@ -184,7 +187,7 @@ extension DeliveryLedger {
             expires: Timestamp(milliseconds: row["expires"]),
             relays: (row["relays"] as String).split(separator: " ").map(String.init),
             windows: try windows(row["windows"]), counts: Receipt.Counts(), withheld: [:], consent: [:],
-            firstSentAt: nil, lastSentAt: nil, isReported: row["reported"])
+            firstSentAt: nil, lastSentAt: nil, isReported: row["reported"], reportTo: row["report_to"])
         try count(database, into: &summary)
         summary.waitingRelays = try waitingRelays(database, campaign: number, of: summary.relays)
         summary.backlog = try backlog(database, campaign: number, limited: limited)

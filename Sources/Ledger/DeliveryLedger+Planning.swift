@@ -47,11 +47,13 @@ package struct CampaignPlan: Sendable, Equatable {
     package var renewalBefore: Timestamp
     /// When it may be sent; empty for at any time.
     package var windows: [SendingWindow]
+    /// Who gets a mail with the result at the end; nil for nobody.
+    package var reportTo: EmailAddress?
 
     package init(
         job: JobID, basis: Campaign.Basis, purpose: String, fingerprint: String, acceptedAt: Timestamp,
         sendAfter: Timestamp?, expires: Timestamp, relays: [String], renewalBefore: Timestamp,
-        windows: [SendingWindow] = []
+        windows: [SendingWindow] = [], reportTo: EmailAddress? = nil
     ) {
         self.job = job
         self.basis = basis
@@ -63,6 +65,7 @@ package struct CampaignPlan: Sendable, Equatable {
         self.relays = relays
         self.renewalBefore = renewalBefore
         self.windows = windows
+        self.reportTo = reportTo
     }
 }
 
@@ -76,13 +79,15 @@ extension DeliveryLedger {
             try database.execute(
                 sql: """
                     INSERT INTO campaigns
-                      (job, state, basis, purpose, fingerprint, accepted_at, send_after, expires, relays, windows)
-                    VALUES (?, 'planning', ?, ?, ?, ?, ?, ?, ?, ?)
+                      (job, state, basis, purpose, fingerprint, accepted_at, send_after, expires, relays, windows,
+                       report_to)
+                    VALUES (?, 'planning', ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     plan.job.text, plan.basis.rawValue, plan.purpose, plan.fingerprint, plan.acceptedAt.milliseconds,
                     plan.sendAfter?.milliseconds, plan.expires.milliseconds, plan.relays.joined(separator: " "),
                     plan.windows.isEmpty ? nil : plan.windows.map(\.stored).joined(separator: "\n"),
+                    plan.reportTo?.text,
                 ])
             return database.lastInsertedRowID
         }

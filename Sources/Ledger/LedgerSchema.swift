@@ -6,7 +6,9 @@ enum LedgerSchema {
     static let applicationID: Int32 = 0x6361_6D70
 
     /// Each entry brings the file from the version that is its index to the next one.
-    static let migrations: [String] = [version1, version2, relayTallies, courses, domains, submitters, handOvers]
+    static let migrations: [String] = [
+        version1, version2, relayTallies, courses, domains, submitters, handOvers, reports,
+    ]
 
     private static let version1 = """
         CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;

@@ -81,12 +81,14 @@ package struct Campaign: Hashable, Sendable {
     package var relays: [String]
     /// When it may be sent; empty for at any time.
     package var windows: [SendingWindow]
+    /// Who gets a mail with the result when the campaign has ended; nil for nobody.
+    package var reportTo: EmailAddress?
 
     package init(
         id: JobID, purpose: String, basis: Basis, justification: String?, sender: Sender, replyTo: EmailAddress?,
         reason: String, subject: String, text: Content?, html: Content?, attachments: [String],
         defaults: [String: String], recipients: [RecipientSource], test: Test?, sendAfter: Timestamp?,
-        expires: Timestamp?, relays: [String], windows: [SendingWindow] = []
+        expires: Timestamp?, relays: [String], windows: [SendingWindow] = [], reportTo: EmailAddress? = nil
     ) {
         self.id = id
         self.purpose = purpose
@@ -106,6 +108,7 @@ package struct Campaign: Hashable, Sendable {
         self.expires = expires
         self.relays = relays
         self.windows = windows
+        self.reportTo = reportTo
     }
 
     /// How long after it may start a campaign without `expires` is given up: seven days, in seconds.

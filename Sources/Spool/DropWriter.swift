@@ -17,6 +17,13 @@ package struct DropWriter: Sendable {
         temporary = try root.openPassage("tmp")
     }
 
+    /// The daemon's own way in, to a spool that it serves.
+    package init(_ spool: SpoolDirectory) {
+        root = spool.root
+        incoming = spool.incoming
+        temporary = spool.temporary
+    }
+
     /// A job that is being written. It is its maker's until it is dropped; what is forgotten is removed by the daemon
     /// after 36 hours.
     package struct Draft: Sendable {
@@ -98,9 +105,11 @@ package struct DropWriter: Sendable {
     package func drop(_ draft: Draft) throws(SpoolError) -> Dropped {
         try temporary.move(draft.entry, to: incoming, as: draft.drop.entry)
         var doubt: SpoolError?
-        // Submitters have no right to open the directory; then the receipt is what says that it is on the disk.
-        if let directory = try? root.openDirectory("incoming") {
-            do throws(SpoolError) { try directory.synchronize() } catch { doubt = error }
+        do throws(SpoolError) {
+            try root.openDirectory("incoming").synchronize()
+        } catch {
+            // Submitters have no right to open the directory; then the receipt is what says that it is on the disk.
+            if error.code != EACCES { doubt = error }
         }
         return Dropped(
             entry: draft.drop.entry, inode: draft.inode, path: incoming.path(of: draft.drop.entry), doubt: doubt)
@@ -119,6 +128,6 @@ package struct DropWriter: Sendable {
     }
 
     private func freshName(_ suffix: String) -> DirectoryEntryName {
-        DirectoryEntryName("campaignctl-\(unguessableName())\(suffix)")
+        DirectoryEntryName("draft-\(unguessableName())\(suffix)")
     }
 }

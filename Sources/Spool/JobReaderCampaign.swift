@@ -5,6 +5,7 @@ enum CampaignKeys {
     static let all = [
         "purpose", "basis", "justification", "from", "replyTo", "reason", "subject", "text", "textFile", "html",
         "htmlFile", "attachments", "defaults", "recipients", "test", "sendAfter", "expires", "relays", "window",
+        "report",
     ]
     /// What people agreed to if neither the job nor its contacts say otherwise.
     static let defaultPurpose = "newsletter"
@@ -40,12 +41,14 @@ extension JobReader {
             node.distinct(CampaignKeys.relays) { $0.relayName() }
         }
         let windows = object.optional("window", windows)
+        let reportTo = object.optional("report", report)
         guard let id, let sender, let reason, let subject, let recipients else { return nil }
         return Campaign(
             id: id, purpose: purpose ?? CampaignKeys.defaultPurpose, basis: basis ?? .consent,
             justification: justification, sender: sender, replyTo: replyTo, reason: reason, subject: subject,
             text: text, html: html, attachments: attachments ?? [], defaults: defaults ?? [:], recipients: recipients,
-            test: test, sendAfter: sendAfter, expires: expires, relays: relays ?? [], windows: windows ?? [])
+            test: test, sendAfter: sendAfter, expires: expires, relays: relays ?? [], windows: windows ?? [],
+            reportTo: reportTo)
     }
 
     /// The basis, and the justification that `service` needs and no other basis may have.
@@ -134,6 +137,11 @@ extension JobReader {
         }
         let needsApproval = object.optional("approval") { $0.boolean() }
         return recipients.map { Campaign.Test(recipients: $0, needsApproval: needsApproval ?? false) }
+    }
+
+    private static func report(_ node: JobNode) -> EmailAddress? {
+        guard let object = node.object("a report", knowing: ["to"]) else { return nil }
+        return object.required("to", "who gets a mail with the result at the end") { $0.address() }
     }
 
     private static func period(_ object: JobObject) -> (sendAfter: Timestamp?, expires: Timestamp?) {

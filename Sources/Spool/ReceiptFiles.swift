@@ -71,6 +71,11 @@ extension SpoolDirectory {
     /// Path of a receipt's directory, for messages.
     package func path(of name: ReceiptName) -> String { "\(path)/receipts/\(name)" }
 
+    /// Paths of the files that tell of an ended campaign, for messages.
+    package func files(of name: ReceiptName) -> [String] {
+        ["receipt.json", "recipients.csv"].map { "\(path(of: name))/\($0)" }
+    }
+
     func directory(of name: ReceiptName) throws(SpoolError) -> SpoolDescriptor {
         let entry = DirectoryEntryName(name.text)
         _ = try receipts.makeDirectory(entry, mode: 0o750)

@@ -78,7 +78,8 @@ struct ConfigurationCheckerSubmittersTests {
                 "users = [\"root\", \"998\"]", "groups = [\"root\", \"2001\"]",
                 "kinds = [\"contacts\", \"campaign\", \"consent\"]",
                 "bases = [\"consent\", \"service\", \"consentRequest\"]",
-                "senders = [\"*@library.example\"]", "purposes = [\"newsletter\", \"events\"]",
+                "senders = [\"*@library.example\"]", "reports_to = [\"chief@library.example\"]",
+                "purposes = [\"newsletter\", \"events\"]",
                 "relays = [\"default\"]", "controls = \"own\""))
         #expect(
             found == [
@@ -86,6 +87,7 @@ struct ConfigurationCheckerSubmittersTests {
                     name: "library", users: [0, 998], groups: [0, 2001], kinds: [.contacts, .campaign, .consent],
                     bases: [.consent, .service, .consentRequest],
                     senders: [try #require(AddressPattern("*@library.example"))],
+                    reportsTo: [try #require(AddressPattern("chief@library.example"))],
                     purposes: ["newsletter", "events"], relays: ["default"], controls: .own)
             ])
     }
@@ -155,6 +157,7 @@ struct ConfigurationCheckerSubmittersTests {
         ("kinds = [\"control\"]", "kinds", "“control” is permitted by controls = \"own\" or \"all\""),
         ("bases = [\"contract\"]", "bases", "“contract” is not one of consent, service, consentRequest"),
         ("senders = [\"library\"]", "senders", "“library” is neither an address nor *@domain"),
+        ("reports_to = [\"chief\"]", "reports_to", "“chief” is neither an address nor *@domain"),
         ("purposes = [\"\"]", "purposes", "a purpose has at least one character"),
         ("relays = [\"default\", \"second\"]", "relays", "there is no relay “second”; there is default"),
         ("controls = \"some\"", "controls", "“some” is not one of none, own, all"),

@@ -32,6 +32,11 @@ struct JobFingerprintTests {
         #expect(fingerprint { $0.id = id } == fingerprint())
     }
 
+    @Test func `who is told of the end makes no difference`() throws {
+        let address = try AddressText.read("chief@library.example")
+        #expect(fingerprint { $0.reportTo = address } == fingerprint())
+    }
+
     @Test func `the order of defaults makes no difference, and job json is not counted`() {
         let first = fingerprint { $0.defaults = ["a": "1", "b": "2"] }
         #expect(fingerprint { $0.defaults = ["b": "2", "a": "1"] } == first)

@@ -128,6 +128,7 @@ enum JobTarget {
         for (key, value) in campaign.defaults { checkLine(key, value) }
         checkAddress(campaign.sender.address)
         campaign.replyTo.map(checkAddress)
+        campaign.reportTo.map(checkAddress)
         campaign.test?.recipients.forEach(checkAddress)
         for case .address(let address) in campaign.recipients { checkAddress(address) }
         for case .group(let name) in campaign.recipients { checkLine(name) }

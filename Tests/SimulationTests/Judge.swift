@@ -110,11 +110,30 @@ struct Judge {
                 }
                 judge(address, campaign, row, doubts: &doubts)
             }
+            if let person = scenario.reports[campaign] { judgeReport(of: campaign, to: person, doubts: &doubts) }
         }
         let silent = record.dots.count { !$0.mayRepeat }
         if doubts > record.doubtsOfCrashes + silent {
             verdict.unexplained.append("\(doubts) are uncertain, and \(record.crashes) crashes explain fewer")
         }
+    }
+
+    /// Whoever is to be told of the end of a campaign is told by one job, whatever changes later.
+    private mutating func judgeReport(of campaign: String, to person: String, doubts: inout Int) {
+        let jobs = record.receipts.filter { name, receipt in
+            name.hasPrefix(Record.reportPrefix(campaign)) && receipt.state != "rejected"
+        }
+        guard let name = jobs.keys.first, jobs.count == 1 else {
+            verdict.losses.append("the end of \(campaign) is reported by \(jobs.count) jobs")
+            return
+        }
+        let address = Scenario.address(person)
+        let rows = record.recipients[name] ?? []
+        guard rows.map({ $0["address"] }) == [address] else {
+            verdict.losses.append("\(address) does not stand alone in \(name)")
+            return
+        }
+        judge(address, "\(campaign) report", rows[0], doubts: &doubts)
     }
 
     private mutating func judge(

@@ -35,6 +35,9 @@ struct Record: Sendable {
     /// Whether every job has come to its end.
     var isComplete = false
     var journal: [String] = []
+
+    /// With what the id of the report of a campaign begins.
+    static func reportPrefix(_ campaign: String) -> String { "\(campaign).report-" }
 }
 
 /// Watches a world while it is played.
@@ -42,6 +45,8 @@ final class Observer: Sendable {
     private struct State {
         var record = Record()
         var open: Set<String> = []
+        /// Campaigns whose report was not seen to its end.
+        var reports: Set<String> = []
         /// Open, but waiting for a person.
         var waiting: Set<String> = []
         var completeSince: Int64?
@@ -53,7 +58,8 @@ final class Observer: Sendable {
     /// Whether every job has come to its end, or waits for a person, and has for two seconds.
     func isComplete(at moment: Int64) -> Bool {
         state.withLock { state in
-            guard state.open.subtracting(state.waiting).isEmpty else {
+            // What is not over is not reported on yet.
+            guard state.open.subtracting(state.waiting).isEmpty, state.reports.isSubset(of: state.open) else {
                 state.completeSince = nil
                 return false
             }
@@ -74,6 +80,8 @@ final class Observer: Sendable {
 
     func object(_ sentence: String) { state.withLock { $0.record.objections.append(sentence) } }
     func expects(_ job: String) { state.withLock { _ = $0.open.insert(job) } }
+
+    func expectsReport(of campaign: String) { state.withLock { _ = $0.reports.insert(campaign) } }
 
     func withdraws(_ address: String, job: String) {
         state.withLock { $0.record.withdrawals[job] = Record.Withdrawal(address: address) }
@@ -112,9 +120,12 @@ final class Observer: Sendable {
 
     /// Reads the receipts of what is open.
     func look(_ spool: String, at moment: Int64) throws {
-        let open = state.withLock { $0.open }
-        guard !open.isEmpty else { return }
+        let (open, reports) = state.withLock { ($0.open, $0.reports) }
+        guard !open.isEmpty || !reports.isEmpty else { return }
         let directory = try SpoolDirectory(path: spool)
+        for campaign in reports where try Observer.isReported(campaign, in: directory) {
+            state.withLock { _ = $0.reports.remove(campaign) }
+        }
         for job in open.sorted() {
             guard let receipt = try Observer.receipt(job, in: directory)?.receipt else { continue }
             let waits = ["paused", "held"].contains(receipt.state)
@@ -141,6 +152,16 @@ final class Observer: Sendable {
             record.recipients[name] = try directory.recipients(found.name)
         }
         return record
+    }
+
+    /// Whether the report of a campaign has come to its end, or there is nothing to report on.
+    private static func isReported(_ campaign: String, in directory: SpoolDirectory) throws -> Bool {
+        if try directory.receipt(campaign)?.state == "rejected" { return true }
+        let names = directory.names(in: "receipts").filter { $0.hasPrefix(Record.reportPrefix(campaign)) }
+        return try names.contains { name in
+            guard let receipt = try receipt(name, in: directory)?.receipt else { return false }
+            return ["finished", "expired", "cancelled", "paused", "held"].contains(receipt.state)
+        }
     }
 
     /// The receipt of a job: where it came a second time, and the second drop was taken first, that of the first taken.

@@ -20,6 +20,7 @@ struct RandomScenario {
         let fate = random.drawFate(seed)
         random.drawLimits()
         random.drawRoutes()
+        random.drawReports()
         random.scenario.events.sort { $0.seconds < $1.seconds }
         return (random.scenario, fate)
     }
@@ -110,6 +111,13 @@ struct RandomScenario {
             let at = Double(number(0...15_000)) / 1000
             add(at, .reroute(one(of: campaigns, or: "campaign1"), from: names[0], to: names[1]))
         }
+    }
+
+    /// Some campaigns are reported on to somebody who is in none of them.
+    private mutating func drawReports() {
+        guard chance(30) else { return }
+        scenario.people.append(("olga", "accepted"))
+        for campaign in campaigns where chance(70) { scenario.reports[campaign] = "olga" }
     }
 
     private mutating func add(_ seconds: Double, _ action: Scenario.Action) {

@@ -7,6 +7,7 @@ import TestSupport
 ///     relay NAME RATE [keys]            a relay with its messages an hour; `keys`: it knows idempotency keys
 ///     limit RELAY RATE                  the messages an hour that it sends to the domain of all people
 ///     setting LINE                      a line of the configuration's [sending]
+///     report ID NAME                    the job of this campaign asks for a report to a person
 ///     person NAME accepted|refused|notAsked
 ///     answer NAME WORD …                what becomes of the attempts for a person, at every relay
 ///     [SECONDS] campaign ID NAME …      drops a campaign to these people over all relays
@@ -55,6 +56,8 @@ struct Scenario: Sendable {
     var settings: [String] = []
     var people: [(name: String, consent: String)] = []
     var answers: [(name: String, answers: [SimulatedRelay.Answer])] = []
+    /// Who is told of the end of a campaign, by its id.
+    var reports: [String: String] = [:]
     var events: [Event] = []
 
     /// The address of a person.
@@ -104,6 +107,8 @@ struct Scenario: Sendable {
             relays[index].limit = rate
         case ("setting", 2...):
             settings.append(words.dropFirst().joined(separator: " "))
+        case ("report", 3):
+            reports[words[1]] = words[2]
         case ("person", 3):
             people.append((words[1], words[2]))
         case ("answer", 3...):

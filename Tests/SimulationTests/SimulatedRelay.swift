@@ -197,7 +197,9 @@ final class SimulatedConnection: RelayConnection {
     private func dot(_ envelope: Envelope, _ message: [UInt8], _ answer: SimulatedRelay.Answer) -> SimulatedRelay.Dot {
         let header = MessageHeader(message)
         let subject = header["subject"] ?? ""
-        let campaign = subject.split(separator: "(").last?.dropLast() ?? ""
+        let words = subject.split(separator: " ")
+        let isReport = words.count > 2 && words[0] == "Campaign" && words[2] == "is"
+        let campaign = isReport ? "\(words[1]) report" : subject.split(separator: "(").last.map { $0.dropLast() } ?? ""
         var dot = SimulatedRelay.Dot(
             relay: relay.name, recipient: envelope.recipient.text, campaign: String(campaign),
             at: machine.trueTime, isTaken: true, mayRepeat: false, key: header["x-key"])

@@ -194,6 +194,7 @@ final class World {
     private func perform(_ action: Scenario.Action) throws {
         switch action {
         case .campaign(let id, let people):
+            if scenario.reports[id] != nil { observer.expectsReport(of: id) }
             let text = campaign(id, people)
             texts[id] = text
             try drop(id, text)
@@ -245,9 +246,10 @@ final class World {
     }
 
     private func campaign(_ id: String, _ people: [String]) -> String {
-        JobText.campaign(
-            id, to: people.map { .address(Scenario.address($0)) }, subject: "News (\(id))",
-            extra: ["relays": .array(scenario.relays.map { .string($0.name) })])
+        var extra: [String: JSONValue] = ["relays": .array(scenario.relays.map { .string($0.name) })]
+        extra["report"] = scenario.reports[id].map { ["to": .string(Scenario.address($0))] }
+        return JobText.campaign(
+            id, to: people.map { .address(Scenario.address($0)) }, subject: "News (\(id))", extra: extra)
     }
 
     private func newID(_ word: String) -> String {

@@ -36,7 +36,7 @@ struct JobReaderTests {
                               { "address": "Jan@Example.org" } ],
               "test": { "to": ["editor@library.example"], "approval": true },
               "sendAfter": "2026-11-23T09:00:00+01:00", "expires": "2026-11-30T00:00:00Z",
-              "relays": ["default", "two"] }
+              "relays": ["default", "two"], "report": { "to": "Chief@Library.example" } }
             """
         let expected = Campaign(
             id: try #require(JobID("spring")), purpose: "events", basis: .service,
@@ -52,7 +52,7 @@ struct JobReaderTests {
             ],
             test: Campaign.Test(recipients: [try address("editor@library.example")], needsApproval: true),
             sendAfter: Timestamp(rfc3339: "2026-11-23T08:00:00Z"), expires: Timestamp(rfc3339: "2026-11-30T00:00:00Z"),
-            relays: ["default", "two"])
+            relays: ["default", "two"], reportTo: try address("Chief@library.example"))
         #expect(read(text) == .success(.campaign(expected)))
     }
 

@@ -33,7 +33,8 @@ enum SchemaDocument {
           {"group":"readers"},{"address":"jan@example.org"}],
          "test":{"to":["editor@library.example"],"approval":true},
          "sendAfter":"2026-11-23T09:00:00+01:00","expires":"2026-11-30T00:00:00+01:00","relays":["default"],
-         "window":[{"days":["mon","sun"],"from":"09:00","to":"18:00","timeZone":"Europe/Amsterdam"}]}
+         "window":[{"days":["mon","sun"],"from":"09:00","to":"18:00","timeZone":"Europe/Amsterdam"}],
+         "report":{"to":"desk@library.example"}}
         """
     static let contacts = """
         {"$schema":"x","kind":"contacts","id":"readers","lists":[{"list":"l.csv","preset":"wise","group":"readers"}],
