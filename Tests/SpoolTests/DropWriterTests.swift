@@ -33,6 +33,15 @@ struct DropWriterTests {
         #expect(try !writer.isWaiting(dropped))
     }
 
+    @Test func `the daemon drops into its own spool as anybody does`() throws {
+        let own = DropWriter(fixture.spool)
+        let dropped = try own.drop(own.draft(Array("{}".utf8), name: "a"))
+        #expect(try fixture.list("tmp").isEmpty)
+        #expect(try fixture.read("incoming/a.json") == "{}")
+        _ = try fixture.claim()
+        #expect(try !own.isWaiting(dropped))
+    }
+
     @Test func `nothing that waits is replaced, and the draft can be taken back`() throws {
         _ = try writer.drop(writer.draft(Array("first".utf8), name: "a"))
         let second = try writer.draft(Array("second".utf8), name: "a")

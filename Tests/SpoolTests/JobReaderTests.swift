@@ -72,6 +72,23 @@ struct JobReaderTests {
         #expect(campaign.sendAfter == nil && campaign.expires == nil && campaign.html == nil)
     }
 
+    @Test(arguments: [
+        ("{}", "/report", "Add “to” (who gets a mail with the result at the end); a report needs it."),
+        (#""desk@library.example""#, "/report", "Write a report as an object"),
+        (#"{"to":"jan"}"#, "/report/to", "there is no @ in it"),
+        (#"{"to":["a@b.example"]}"#, "/report/to", "Write a text"),
+        (#"{"to":"a@b.example","cc":"c@d.example"}"#, "/report/cc", "Remove the key “cc”"),
+    ])
+    func `a report goes to one address`(report: String, pointer: String, sentence: String) {
+        let text = """
+            {"kind":"campaign","id":"a","from":{"address":"a@b.example"},"reason":"r","subject":"s","text":"t",
+             "recipients":[{"group":"g"}],"report":\(report)}
+            """
+        let errors = errors(text, form: .single)
+        #expect(errors.map(\.pointer) == [pointer])
+        #expect(errors.first?.message.contains(sentence) == true, "\(errors)")
+    }
+
     @Test func `contacts, consent and control jobs are read`() throws {
         let contacts = """
             {"kind":"contacts","id":"c","lists":[{"list":"l.csv","preset":"wise","group":"leners"}],"consent":
