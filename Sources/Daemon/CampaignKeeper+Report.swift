@@ -68,12 +68,15 @@ extension CampaignKeeper {
     private func drop(_ report: ClosingReport) throws(SpoolError) {
         let writer = DropWriter(context.spool)
         let draft = try writer.draft(report.document, name: report.id.text)
+        let dropped: DropWriter.Dropped
         do throws(SpoolError) {
-            _ = try writer.drop(draft)
+            dropped = try writer.drop(draft)
         } catch {
             // What cannot be removed now goes with all that lies in tmp/ for long.
             try? writer.discard(draft)
             throw error
         }
+        // A power cut could still lose it: the next look finds it taken, or drops it again.
+        if let doubt = dropped.doubt { throw doubt }
     }
 }
