@@ -33,8 +33,8 @@ enum Scenarios {
         1.19 withdraw carl
         """
 
-    /// Doubt that a person settles, the same drop twice, another rate, and a machine that starts anew. The end of one
-    /// campaign is reported before its doubt is settled.
+    /// Doubt that a person settles, the same drop twice, another rate, and a machine that starts anew. The end of both
+    /// campaigns is reported, of one before its doubt is settled.
     static let eventful = """
         relay one 3000
         relay keyed 3000 keys
@@ -50,6 +50,7 @@ enum Scenarios {
         answer carl untaken accept
         person olga accepted
         report news olga
+        report more olga
         campaign news anna bert carl dora
         campaign more emil fred
         1 again news copy
