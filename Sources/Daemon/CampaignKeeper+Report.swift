@@ -33,7 +33,7 @@ extension CampaignKeeper {
             try drop(report)
             handedIn.insert(summary.number)
             context.journal.note(
-                .info, nil, "the report of campaign \(campaign) is handed in as job \(id)", fields)
+                .info, .reported, "the report of campaign \(campaign) is handed in as job \(id)", fields)
             return true
         } catch let error as SpoolError where error.code == EEXIST {
             hindered(

@@ -25,6 +25,7 @@ extension DaemonJournal {
         case changed = "49c6cc14256a43d9881efac4af304b35"
         case paused = "ebc10ececc234cbaa32ed6aad56dad79"
         case ended = "f3cb85bcc7f14523a8fe46eda8d7545f"
+        case reported = "b052d05b8d5e4e6aa543b9bad2f46545"
         case reportTrouble = "87d1ca08144a4ff7a7c1e27df517842f"
 
         // Messages.
