@@ -92,7 +92,10 @@ let package = Package(
             ["Daemon", "Ledger", "Mailing", "Spool", "Relay", .product(name: "Logging", package: "swift-log")]),
         tests(
             "SimulationTests",
-            ["Daemon", "Ledger", "Mailing", "Spool", "CFaultyDisk", .product(name: "Logging", package: "swift-log")]),
+            [
+                "Daemon", "Ledger", "Mailing", "Spool", "CFaultyDisk",
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ]),
         tests(
             "CommandsTests",
             [

@@ -71,7 +71,7 @@ extension DeliveryLedger {
         let row = try Row.fetchOne(
             database.cachedStatement(sql: "SELECT boot_id, at FROM slots WHERE relay = ?"), arguments: [relay])
         return rules.remembered(
-            row.map { Pacer.StoredSlot(bootID: BootID($0[0]), at: BootInstant(nanoseconds: $0[1])) })
+            relay, row.map { Pacer.StoredSlot(bootID: BootID($0[0]), at: BootInstant(nanoseconds: $0[1])) })
     }
 
     /// Instant 2: asks consent, suppression, the campaign and the slot once more and records the intent, in one
@@ -100,8 +100,8 @@ extension DeliveryLedger {
             let isTest: Bool = row["is_test"]
             let question = Delivery.IntentQuestion(
                 now: request.now,
-                isRunning: (state == .running || (isTest && (state == .held || state == .scheduled)))
-                    && (request.relay ?? row["relay"]) == row["relay"],
+                isRunning: state == .running || (isTest && (state == .held || state == .scheduled)),
+                isOfRelay: (request.relay ?? row["relay"]) == row["relay"],
                 isOpen: try request.relayHours.isOpen(at: request.now)
                     && (isTest || self.hours(row["windows"]).isOpen(at: request.now)),
                 expires: Timestamp(milliseconds: row["expires"]),

@@ -88,6 +88,8 @@ package struct Delivery: Hashable, Sendable {
         package var now: Timestamp
         /// Whether the campaign is running at this moment.
         package var isRunning: Bool
+        /// Whether it still goes by the relay that asks.
+        package var isOfRelay: Bool
         /// Whether the windows of the campaign and of the relay are open at this moment.
         package var isOpen: Bool
         package var expires: Timestamp
@@ -99,11 +101,12 @@ package struct Delivery: Hashable, Sendable {
         package var freeFrom: BootInstant?
 
         package init(
-            now: Timestamp, isRunning: Bool, isOpen: Bool = true, expires: Timestamp, objection: WithheldReason?,
-            slot: BootInstant, freeFrom: BootInstant?
+            now: Timestamp, isRunning: Bool, isOfRelay: Bool = true, isOpen: Bool = true, expires: Timestamp,
+            objection: WithheldReason?, slot: BootInstant, freeFrom: BootInstant?
         ) {
             self.now = now
             self.isRunning = isRunning
+            self.isOfRelay = isOfRelay
             self.isOpen = isOpen
             self.expires = expires
             self.objection = objection
@@ -124,7 +127,7 @@ package struct Delivery: Hashable, Sendable {
             state = .expired
             return .expire
         }
-        guard question.isRunning, question.isOpen else { return .leave }
+        guard question.isRunning, question.isOfRelay, question.isOpen else { return .leave }
         if let freeFrom = question.freeFrom, question.slot < freeFrom { return .wait(until: freeFrom) }
         state = .inFlight
         return .handOver
@@ -135,7 +138,9 @@ package struct Delivery: Hashable, Sendable {
         guard let keyUntil, question.now < keyUntil, question.objection == nil, question.now < question.expires else {
             return .leaveInDoubt
         }
-        guard notBefore <= question.now, question.isRunning, question.isOpen else { return .leave }
+        guard notBefore <= question.now, question.isRunning, question.isOfRelay, question.isOpen else {
+            return .leave
+        }
         if let freeFrom = question.freeFrom, question.slot < freeFrom { return .wait(until: freeFrom) }
         state = .inFlight
         isRepeating = true

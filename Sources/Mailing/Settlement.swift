@@ -44,8 +44,9 @@ package struct HandOverRules: Sendable {
     package var intend: @Sendable (inout Delivery, Delivery.IntentQuestion) -> Delivery.IntentDecision
     /// Instant 3.
     package var conclude: @Sendable (inout Delivery, Outcome, Timestamp, RetrySchedule) -> Void
-    /// The last slot of a relay that counts, of the one that is stored.
-    package var remembered: @Sendable (Pacer.StoredSlot?) -> Pacer.StoredSlot?
+    /// The last slot that counts, of the one that is stored under a name: a relay's, one of its domains', or that of
+    /// all relays together.
+    package var remembered: @Sendable (String, Pacer.StoredSlot?) -> Pacer.StoredSlot?
 
     package init(
         recover: @escaping @Sendable (inout Delivery) -> Void = { $0.recover() },
@@ -55,7 +56,7 @@ package struct HandOverRules: Sendable {
         conclude: @escaping @Sendable (inout Delivery, Outcome, Timestamp, RetrySchedule) -> Void = {
             $0.conclude($1, now: $2, retries: $3)
         },
-        remembered: @escaping @Sendable (Pacer.StoredSlot?) -> Pacer.StoredSlot? = { $0 }
+        remembered: @escaping @Sendable (String, Pacer.StoredSlot?) -> Pacer.StoredSlot? = { $1 }
     ) {
         self.recover = recover
         self.intend = intend

@@ -126,6 +126,19 @@ import Testing
         #expect(delivery.state == state)
     }
 
+    @Test(arguments: [Delivery.State.queued, .uncertain])
+    func `waits while a window is closed, and for the relay that it was given to`(state: Delivery.State) {
+        var delivery = Delivery(state: state, attempts: 0, notBefore: seconds(0), keyUntil: seconds(9000))
+        let before = delivery
+        for (isOpen, isOfRelay) in [(false, true), (true, false), (false, false)] {
+            var question = Self.question()
+            (question.isOpen, question.isOfRelay) = (isOpen, isOfRelay)
+            #expect(delivery.intend(question) == .leave)
+            #expect(delivery == before)
+        }
+        #expect(delivery.intend(Self.question()) == .handOver)
+    }
+
     @Test(arguments: WithheldReason.allCases) func `is handed over against no objection whatever`(
         objection: WithheldReason
     ) {

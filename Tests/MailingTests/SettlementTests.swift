@@ -118,7 +118,7 @@ import Testing
         rules.conclude(&concluded, .deferred(isGreylisting: true), Self.now, .standard)
         #expect(concluded == Delivery(state: .queued, attempts: 1, notBefore: seconds(1600)))
         let slot = Pacer.StoredSlot(bootID: BootID("4b1d"), at: BootInstant(nanoseconds: 7))
-        #expect(rules.remembered(slot) == slot)
+        #expect(rules.remembered("one", slot) == slot)
     }
 }
 

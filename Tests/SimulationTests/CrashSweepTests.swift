@@ -4,14 +4,14 @@ import Testing
 
 /// A crash at every step that can be seen on the disk or at the relay.
 struct CrashSweepTests {
-    @Test(arguments: ["mixed", "eventful", "moved"])
+    @Test(arguments: ["mixed", "eventful", "moved", "windows", "rerouted"])
     func `a crash at any step neither sends a message twice nor loses one`(name: String) async throws {
-        let texts = ["mixed": Scenarios.mixed, "eventful": Scenarios.eventful, "moved": Scenarios.moved]
-        let scenario = try Scenario(try #require(texts[name]))
+        let scenario = try Scenario(try #require(Scenarios.all[name]))
         let quiet = await Trials.play(Trials.Trial(scenario: scenario, fate: World.Fate(), label: "no crash"))
         try #require(quiet.isGood, "\(quiet.failures)")
         let steps = try #require(quiet.steps.first)
-        let trials = stride(from: 1, through: steps, by: Proof.isWhole ? 1 : 5).map { step in
+        let few = ["windows", "rerouted"].contains(name) ? 9 : 5
+        let trials = stride(from: 1, through: steps, by: Proof.isWhole ? 1 : few).map { step in
             Trials.Trial(scenario: scenario, fate: World.Fate(crashes: [step]), label: "\(name), crash at \(step)")
         }
         let began = Date.now

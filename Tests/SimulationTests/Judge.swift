@@ -19,9 +19,9 @@ struct Judge {
         }
     }
 
-    private let scenario: Scenario
-    private let record: Record
-    private var verdict = Verdict()
+    let scenario: Scenario
+    let record: Record
+    var verdict = Verdict()
 
     static func judge(_ record: Record, of scenario: Scenario) -> Verdict {
         var judge = Judge(scenario: scenario, record: record)
@@ -29,7 +29,9 @@ struct Judge {
         if !record.isComplete { judge.verdict.unexplained.append("the jobs have not all come to an end") }
         judge.judgeRepeats()
         judge.judgePace()
+        judge.judgeHours()
         judge.judgeControls()
+        judge.judgeRoutes()
         judge.judgeReceipts()
         return judge.verdict
     }
@@ -47,7 +49,8 @@ struct Judge {
             let campaign = dots.first?.campaign ?? ""
             var pardons = record.controls.values.count { $0.campaign == campaign && $0.settlement == "resend" }
             for (dot, next) in zip(dots, dots.dropFirst()) where !dot.mayRepeat {
-                if let key = dot.key, next.key == key, isKeyed(dot.relay) { continue }
+                // A key is known to the relay that got it, and nowhere else.
+                if let key = dot.key, next.key == key, next.relay == dot.relay, isKeyed(dot.relay) { continue }
                 if pardons > 0 {
                     pardons -= 1
                 } else {
@@ -57,24 +60,7 @@ struct Judge {
         }
     }
 
-    private func isKeyed(_ relay: String) -> Bool { scenario.relays.contains { $0.name == relay && $0.knowsKeys } }
-
-    /// Between two dots of a relay lies at least the interval of its highest rate.
-    private mutating func judgePace() {
-        for relay in scenario.relays {
-            let rates = scenario.events.compactMap { event -> Int? in
-                if case .rate(relay.name, let rate) = event.action { rate } else { nil }
-            }
-            let rate = min((rates + [relay.rate]).max() ?? relay.rate, relay.limit ?? .max)
-            let interval = 3_600_000_000_000 / Int64(rate)
-            let times = record.dots.filter { $0.relay == relay.name }.map(\.at)
-            for (first, second) in zip(times, times.dropFirst()) where second - first < interval {
-                verdict.unexplained.append(
-                    "two dots of relay \(relay.name) are \((second - first) / 1_000_000) ms apart, at "
-                        + "\(second / 1_000_000) ms")
-            }
-        }
-    }
+    func isKeyed(_ relay: String) -> Bool { scenario.relays.contains { $0.name == relay && $0.knowsKeys } }
 
     /// After a pause or a cancellation was answered nothing of the campaign leaves until somebody resumes it.
     private mutating func judgeControls() {

@@ -18,7 +18,7 @@ final class Machine: Sendable {
     private let mutant: Mutant?
     /// What to add to the boot clock for the true time, in nanoseconds.
     private let offset: Int64
-    private let onDot: @Sendable (SimulatedRelay.Dot) -> Void
+    private let observer: Observer
     private let state = Mutex(State())
 
     private struct State {
@@ -31,7 +31,7 @@ final class Machine: Sendable {
 
     init(
         directory: String, disk: SimulatedDisk, moment: Moment, scheduler: Scheduler,
-        relays: [String: SimulatedRelay], mutant: Mutant?, onDot: @escaping @Sendable (SimulatedRelay.Dot) -> Void
+        relays: [String: SimulatedRelay], mutant: Mutant?, observer: Observer
     ) {
         self.directory = directory
         self.disk = disk
@@ -41,7 +41,7 @@ final class Machine: Sendable {
         self.scheduler = scheduler
         self.relays = relays
         self.mutant = mutant
-        self.onDot = onDot
+        self.observer = observer
     }
 
     var trueTime: Int64 { clock.boot.nanoseconds + offset }
@@ -57,7 +57,7 @@ final class Machine: Sendable {
 
     func note(_ dot: SimulatedRelay.Dot, at relay: SimulatedRelay) {
         relay.note(dot)
-        onDot(dot)
+        observer.saw(dot)
     }
 
     /// Lets so many nanoseconds pass for the caller.
@@ -95,7 +95,7 @@ final class Machine: Sendable {
         surroundings.connection = { settings in
             let host = settings.url.dropFirst("smtp://".count).split(separator: ".").first ?? ""
             guard let relay = self.relays[String(host)] else { throw TestSupportError("there is no relay \(host)") }
-            return SimulatedConnection(relay, on: self, roundTrip: 2_000_000, isEarly: self.mutant?.isEarly ?? false)
+            return SimulatedConnection(relay, on: self, isEarly: self.mutant?.isEarly ?? false)
         }
         surroundings.executor = { _ in self.scheduler }
         surroundings.rules = mutant?.rules ?? HandOverRules()
@@ -128,62 +128,10 @@ final class Machine: Sendable {
         }
 
         func log(event: LogEvent) {
-            let moment = machine.trueTime / 1_000_000
-            machine.state.withLock { $0.journal.append("\(moment) \(event.level): \(event.message)") }
-        }
-    }
-}
-
-/// A daemon that is wrong on purpose, to show that the sweep finds it.
-enum Mutant: String, Sendable, CaseIterable {
-    /// Takes what was in flight for unsent at the start.
-    case recoveryRequeues
-    /// Instant 2 does not ask for consent.
-    case consentIsNotAsked
-    /// The slot of the last dot is forgotten, and not asked for in instant 2.
-    case slotIsForgotten
-    /// The dot leaves before the intent is committed.
-    case dotBeforeCommit
-    /// Silence after the dot is taken for a refusal, as other mailers do.
-    case silenceIsRetried
-    /// A 4yz to the dot is taken for good.
-    case refusalIsSent
-    /// Instant 2 does not look whether the campaign still runs.
-    case pauseIsIgnored
-
-    var isEarly: Bool { self == .dotBeforeCommit }
-
-    var rules: HandOverRules {
-        switch self {
-        case .recoveryRequeues:
-            HandOverRules(recover: { delivery in
-                delivery = Delivery(state: .queued, attempts: delivery.attempts, notBefore: delivery.notBefore)
-            })
-        case .consentIsNotAsked:
-            HandOverRules(intend: { delivery, question in
-                var question = question
-                question.objection = nil
-                return delivery.intend(question)
-            })
-        case .slotIsForgotten: HandOverRules(remembered: { _ in nil })
-        case .dotBeforeCommit: HandOverRules()
-        case .silenceIsRetried:
-            HandOverRules(conclude: { delivery, outcome, now, retries in
-                let taken: Outcome = outcome == .uncertain ? .deferred(isGreylisting: true) : outcome
-                delivery.conclude(taken, now: now, retries: retries)
-            })
-        case .refusalIsSent:
-            HandOverRules(conclude: { delivery, outcome, now, retries in
-                let isRefusal = if case .deferred = outcome { true } else { false }
-                let taken: Outcome = isRefusal && delivery.state == .inFlight ? .sent : outcome
-                delivery.conclude(taken, now: now, retries: retries)
-            })
-        case .pauseIsIgnored:
-            HandOverRules(intend: { delivery, question in
-                var question = question
-                question.isRunning = true
-                return delivery.intend(question)
-            })
+            let moment = machine.trueTime
+            // A reload has no other answer where nobody waits for it.
+            if event.message.description.hasSuffix("is in force") { machine.observer.configured(at: moment) }
+            machine.state.withLock { $0.journal.append("\(moment / 1_000_000) \(event.level): \(event.message)") }
         }
     }
 }

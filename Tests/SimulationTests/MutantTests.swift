@@ -6,8 +6,8 @@ struct MutantTests {
     @Test(arguments: Mutant.allCases)
     func `a daemon that is wrong on purpose is found out`(mutant: Mutant) async throws {
         var trials: [Trials.Trial] = []
-        for (name, text) in [("mixed", Scenarios.mixed), ("eventful", Scenarios.eventful)] {
-            let scenario = try Scenario(text)
+        for name in mutant.scenarios {
+            let scenario = try Scenario(try #require(Scenarios.all[name]))
             trials.append(
                 Trials.Trial(scenario: scenario, fate: World.Fate(mutant: mutant), label: "\(mutant), \(name)"))
             for step in stride(from: 1, through: 1200, by: 7) {

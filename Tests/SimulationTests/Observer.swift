@@ -10,18 +10,38 @@ struct Record: Sendable {
         var seenAt: Int64?
     }
 
+    /// From which relay to which other one a control job gives what waits.
+    struct Route: Sendable {
+        var from: String
+        var to: String
+    }
+
     /// A control job, when it was dropped, and when its receipt was first seen, in true nanoseconds.
     struct Control: Sendable {
         var action: String
         var campaign: String
         var settlement: String?
+        var route: Route?
         var droppedAt: Int64
         var seenAt: Int64?
         var isRejected = false
     }
 
+    /// What the configuration file said of the relays from a moment on.
+    struct Tables: Sendable {
+        var relays: [Scenario.Relay]
+        var writtenAt: Int64
+        /// Since when the daemon is known to go by it, or by a later one; nil if it is not.
+        var inForceAt: Int64?
+    }
+
+    var tables: [Tables] = []
+    /// Somebody set the wall clock, by so many seconds.
+    var steppedWalls: [(at: Int64, seconds: Int64)] = []
     var dots: [SimulatedRelay.Dot] = []
-    var crashes = 0
+    /// In true nanoseconds.
+    var crashedAt: [Int64] = []
+    var crashes: Int { crashedAt.count }
     /// How many deliveries may be in doubt because of the crashes: one a relay each.
     var doubtsOfCrashes = 0
     /// Steps of each run.
@@ -71,9 +91,9 @@ final class Observer: Sendable {
 
     func mayDoubt(_ relays: Int) { state.withLock { $0.relays = relays } }
 
-    func crashed() {
+    func crashed(at moment: Int64) {
         state.withLock { state in
-            state.record.crashes += 1
+            state.record.crashedAt.append(moment)
             state.record.doubtsOfCrashes += state.relays
         }
     }
@@ -87,13 +107,31 @@ final class Observer: Sendable {
         state.withLock { $0.record.withdrawals[job] = Record.Withdrawal(address: address) }
     }
 
-    func controls(_ action: String, campaign: String, job: String, settlement: String?, at moment: Int64) {
+    func controls(_ control: Record.Control, job: String) {
         state.withLock {
-            $0.record.controls[job] = Record.Control(
-                action: action, campaign: campaign, settlement: settlement, droppedAt: moment)
+            $0.record.controls[job] = control
             // Whoever settles with “resend”, or goes on, opens the campaign again.
-            if settlement != nil || action == "resume" || action == "approve" { $0.open.insert(campaign) }
+            let reopens = control.settlement != nil || ["resume", "approve"].contains(control.action)
+            if reopens { $0.open.insert(control.campaign) }
         }
+    }
+
+    /// The configuration file has other relays from now on.
+    func configures(_ relays: [Scenario.Relay], at moment: Int64) {
+        state.withLock { $0.record.tables.append(Record.Tables(relays: relays, writtenAt: moment)) }
+    }
+
+    /// The daemon goes by what the configuration file said at the latest when it was asked to read it.
+    func configured(at moment: Int64) {
+        state.withLock { state in
+            for index in state.record.tables.indices where state.record.tables[index].inForceAt == nil {
+                state.record.tables[index].inForceAt = moment
+            }
+        }
+    }
+
+    func stepped(_ seconds: Int64, at moment: Int64) {
+        state.withLock { $0.record.steppedWalls.append((moment, seconds)) }
     }
 
     func left(_ machine: Machine, run: Int) {

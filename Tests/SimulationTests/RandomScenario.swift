@@ -1,4 +1,5 @@
 import Glibc
+import Mailing
 import TestSupport
 
 /// A world drawn from a seed: the same one each time.
@@ -7,8 +8,10 @@ struct RandomScenario {
     private var scenario = Scenario()
     private var campaigns: [String] = []
     private let names = [
-        "anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans", "ilse", "jaap", "kees", "lena",
+        "anna", "bert", "carl@post.example", "dora", "emil", "fred@post.example", "gina", "hans", "ilse@post.example",
+        "jaap", "kees", "lena@school.example",
     ]
+    private let domains = [Scenario.domain, "post.example"]
 
     /// The scenario and the fate of this seed.
     static func draw(_ seed: UInt64) -> (scenario: Scenario, fate: World.Fate) {
@@ -21,6 +24,8 @@ struct RandomScenario {
         random.drawLimits()
         random.drawRoutes()
         random.drawReports()
+        random.drawHours()
+        random.drawReloads()
         random.scenario.events.sort { $0.seconds < $1.seconds }
         return (random.scenario, fate)
     }
@@ -85,7 +90,7 @@ struct RandomScenario {
                 add(at + Double(number(1...8000)) / 1000, .control("resume", campaign, settlement: nil, name: nil))
             case 5: add(at, .control("cancel", campaign, settlement: nil, name: nil))
             case 6: add(at + 5, .again(campaign, as: chance(50) ? campaign : "\(campaign)-copy"))
-            case 7: add(at, .rate("relay1", one(of: [3000, 1200, 300], or: 600)))
+            case 7: add(at, .change("relay1", .rate(one(of: [3000, 1200, 300], or: 600))))
             case 8: add(at, .wall(Int64(number(-1200...7200))))
             case 9: add(at, .end(.stop, seconds: Double(number(0...50)) / 10))
             case 10: add(at, .end(.kill, seconds: Double(number(0...50)) / 10))
@@ -97,10 +102,11 @@ struct RandomScenario {
         }
     }
 
-    /// Limits of the domain of all people, below every rate that a relay may come to have.
     private mutating func drawLimits() {
         for index in scenario.relays.indices where chance(20) {
-            scenario.relays[index].limit = one(of: [300, 240], or: 300)
+            for domain in domains where chance(70) {
+                scenario.relays[index].limits[domain] = one(of: [300, 240], or: 300)
+            }
         }
     }
 
@@ -118,6 +124,64 @@ struct RandomScenario {
         guard chance(30) else { return }
         scenario.people.append(("olga", "accepted"))
         for campaign in campaigns where chance(70) { scenario.reports[campaign] = "olga" }
+    }
+
+    /// Windows that open and close in the first minutes, for some of them as clocks are set for a change of season,
+    /// and a wall clock that is set back and forth over their edges.
+    private mutating func drawHours() {
+        guard chance(30) else { return }
+        let edges = [
+            ("2025-06-02T09:00:00Z", "UTC"), ("2025-06-01T18:15:00Z", "Asia/Kathmandu"),
+            ("2025-10-26T01:00:00Z", "Europe/Amsterdam"), ("2025-03-30T01:00:00Z", "Europe/Amsterdam"),
+            ("2025-04-05T15:00:00Z", "Australia/Lord_Howe"), ("2025-03-09T05:00:00Z", "America/Havana"),
+        ]
+        let (text, zone) = one(of: edges, or: ("2025-06-02T09:00:00Z", "UTC"))
+        guard let edge = Timestamp(rfc3339: text) else { return }
+        scenario.begin = edge.adding(seconds: Int64(-number(2...40)))
+        for campaign in campaigns where chance(60) { scenario.hours[campaign] = hours(at: edge, zone) }
+        for index in scenario.relays.indices where chance(40) { scenario.relays[index].window = window(at: edge, zone) }
+        for _ in 0..<number(0...3) { add(Double(number(0...90_000)) / 1000, .wall(Int64(number(-400...400)))) }
+        for _ in 0..<number(0...2) {
+            let window = chance(40) ? nil : window(at: edge, zone)
+            add(Double(number(0...60_000)) / 1000, .change("relay1", .window(window)))
+        }
+    }
+
+    /// Closed for some minutes near the edge, by the clock before or after it.
+    private mutating func window(at edge: Timestamp, _ zone: String) -> Hours {
+        let (_, minute) = Hours.local(edge.adding(seconds: chance(50) ? -1 : 0), in: zone)
+        let closes = minute + number(-1...2) + 1440
+        return Hours(from: (closes + number(1...5)) % 1440, to: closes % 1440, zone: zone)
+    }
+
+    /// The same as one window, or as two on some days of the week.
+    private mutating func hours(at edge: Timestamp, _ zone: String) -> [Hours] {
+        let window = window(at: edge, zone)
+        guard window.from > window.to, window.to > 0, chance(60) else { return [window] }
+        let (day, _) = Hours.local(edge, in: zone)
+        let days = Hours.everyDay.enumerated().filter { $0.offset != (day + 3) % 7 }.map(\.element)
+        return [
+            Hours(days: days, from: 0, to: window.to, zone: zone),
+            Hours(days: days, from: window.from, to: 1440, zone: zone),
+        ]
+    }
+
+    /// Limits that change, and a relay that is taken out of the configuration for a while.
+    private mutating func drawReloads() {
+        for _ in 0..<number(1...2) where chance(20) {
+            let limit = chance(25) ? nil : one(of: [600, 300, 120], or: 300)
+            let change = Scenario.Change.limit(limit, domain: one(of: domains, or: Scenario.domain))
+            add(Double(number(0...40_000)) / 1000, .change("relay1", change))
+        }
+        if chance(15) { scenario.relays[0].milliseconds = Int64(number(100...1500)) }
+        guard scenario.relays.count > 1, chance(20) else { return }
+        let names = scenario.relays.map(\.name).shuffled(using: &generator)
+        let at = Double(number(1000...15_000)) / 1000
+        add(at, .change(names[0], .isConfigured(false)))
+        for campaign in campaigns where chance(70) {
+            add(at + Double(number(0...8000)) / 1000, .reroute(campaign, from: names[0], to: names[1]))
+        }
+        add(at + Double(number(9000...40_000)) / 1000, .change(names[0], .isConfigured(true)))
     }
 
     private mutating func add(_ seconds: Double, _ action: Scenario.Action) {

@@ -1,14 +1,15 @@
-import Foundation
 import Mailing
 import TestSupport
 
 /// What happens in a simulated world, one line an event. A line is
 ///
+///     begin MOMENT                      what the wall clock shows at the beginning
 ///     relay NAME RATE [keys]            a relay with its messages an hour; `keys`: it knows idempotency keys
-///     limit RELAY RATE                  the messages an hour that it sends to the domain of all people
+///     slow RELAY MILLISECONDS           how long each of its round trips takes
 ///     setting LINE                      a line of the configuration's [sending]
 ///     report ID NAME                    the job of this campaign asks for a report to a person
-///     person NAME accepted|refused|notAsked
+///     person NAME accepted|refused|notAsked   NAME@DOMAIN if it is not the domain of all people
+///     hours CAMPAIGN DAYS FROM TO ZONE  a window of a campaign, such as `daily 09:00 18:00 UTC`; more are allowed
 ///     answer NAME WORD …                what becomes of the attempts for a person, at every relay
 ///     [SECONDS] campaign ID NAME …      drops a campaign to these people over all relays
 ///     [SECONDS] again ID [AS]           drops the same campaign again, under its own name or another one
@@ -16,7 +17,11 @@ import TestSupport
 ///     [SECONDS] pause|resume|approve|cancel ID
 ///     [SECONDS] settle ID sent|resend [NAME]
 ///     [SECONDS] reroute ID FROM TO      gives what waits for one relay to another one
-///     [SECONDS] rate RELAY RATE         changes the configuration and reloads it
+///     [SECONDS] rate RELAY RATE         changes the configuration and reloads it, as do the next four
+///     [SECONDS] limit RELAY RATE|none [DOMAIN]   the messages an hour that it sends to a domain
+///     [SECONDS] window RELAY DAYS FROM TO ZONE|none
+///     [SECONDS] remove RELAY            it is not configured any more
+///     [SECONDS] restore RELAY           it is again
 ///     [SECONDS] wall SECONDS            steps the wall clock
 ///     [SECONDS] stop|kill|reboot [SECONDS]   ends the daemon, which starts again after so long
 ///
@@ -29,7 +34,7 @@ struct Scenario: Sendable {
         case withdraw(String)
         case control(String, String, settlement: String?, name: String?)
         case reroute(String, from: String, to: String)
-        case rate(String, Int)
+        case change(String, Change)
         case wall(Int64)
         case end(End, seconds: Double)
     }
@@ -39,12 +44,38 @@ struct Scenario: Sendable {
         case stop, kill, reboot
     }
 
+    /// What becomes other in the table of a relay.
+    enum Change: Hashable, Sendable {
+        case rate(Int)
+        /// Nil for as many as to any.
+        case limit(Int?, domain: String)
+        case window(Hours?)
+        case isConfigured(Bool)
+    }
+
+    /// A relay as the configuration has it.
     struct Relay: Hashable, Sendable {
         var name: String
         var rate: Int
         var knowsKeys: Bool
-        /// Messages an hour to the domain of all people; nil for as many as to any.
-        var limit: Int?
+        /// How long a round trip takes.
+        var milliseconds: Int64 = 2
+        /// Messages an hour by the domains to which it sends fewer than to others; its rate if that is less.
+        var limits: [String: Int] = [:]
+        var window: Hours?
+        var isConfigured = true
+
+        mutating func apply(_ change: Change) {
+            switch change {
+            case .rate(let rate): self.rate = rate
+            case .limit(let limit, let domain): limits[domain] = limit
+            case .window(let window): self.window = window
+            case .isConfigured(let isConfigured): self.isConfigured = isConfigured
+            }
+        }
+
+        /// Messages an hour to a domain; nil for as many as to any.
+        func limit(_ domain: String) -> Int? { limits[domain].map { min($0, rate) } }
     }
 
     struct Event: Hashable, Sendable {
@@ -59,11 +90,14 @@ struct Scenario: Sendable {
     /// Who is told of the end of a campaign, by its id.
     var reports: [String: String] = [:]
     var events: [Event] = []
+    /// The windows of campaigns by their ids.
+    var hours: [String: [Hours]] = [:]
+    var begin = Moment.start.wall
 
     /// The address of a person.
-    static func address(_ name: String) -> String { "\(name)@\(domain)" }
+    static func address(_ name: String) -> String { name.contains("@") ? name : "\(name)@\(domain)" }
 
-    /// The domain of all people.
+    /// The domain of all people whose name has none.
     static let domain = "readers.example"
 
     /// The people of a campaign by its id.
@@ -100,11 +134,15 @@ struct Scenario: Sendable {
         case ("relay", 3...4):
             guard let rate = Int(words[2]) else { throw TestSupportError("“\(words[2])” is no rate") }
             relays.append(Relay(name: words[1], rate: rate, knowsKeys: words.last == "keys"))
-        case ("limit", 3):
-            guard let rate = Int(words[2]), let index = relays.firstIndex(where: { $0.name == words[1] }) else {
-                throw TestSupportError("“\(words[1])” is no relay or “\(words[2])” no rate")
-            }
-            relays[index].limit = rate
+        case ("begin", 2):
+            guard let moment = Timestamp(rfc3339: words[1]) else { throw TestSupportError("that is no moment") }
+            begin = moment
+        case ("slow", 3):
+            guard let index = relays.firstIndex(where: { $0.name == words[1] }), let milliseconds = Int64(words[2])
+            else { throw TestSupportError("“\(words[1])” is no relay or “\(words[2])” no time") }
+            relays[index].milliseconds = milliseconds
+        case ("hours", 6):
+            hours[words[1], default: []].append(try Hours(words: words.dropFirst(2)))
         case ("setting", 2...):
             settings.append(words.dropFirst().joined(separator: " "))
         case ("report", 3):
@@ -129,7 +167,14 @@ struct Scenario: Sendable {
         case ("settle", 3...4):
             return .control("settle", words[1], settlement: words[2], name: words.count == 4 ? words[3] : nil)
         case ("reroute", 4): return .reroute(words[1], from: words[2], to: words[3])
-        case ("rate", 3): if let number { return .rate(words[1], Int(number)) }
+        case ("rate", 3): if let number { return .change(words[1], .rate(Int(number))) }
+        case ("limit", 3...4):
+            guard words[2] == "none" || Int(words[2]) != nil else { break }
+            return .change(words[1], .limit(Int(words[2]), domain: words.count == 4 ? words[3] : domain))
+        case ("window", 3): if words[2] == "none" { return .change(words[1], .window(nil)) }
+        case ("window", 6): return .change(words[1], .window(try Hours(words: words.dropFirst(2))))
+        case ("remove", 2): return .change(words[1], .isConfigured(false))
+        case ("restore", 2): return .change(words[1], .isConfigured(true))
         case ("wall", 2): if let number { return .wall(Int64(number)) }
         case ("stop", 1...2): return .end(.stop, seconds: number ?? 1)
         case ("kill", 1...2): return .end(.kill, seconds: number ?? 1)

@@ -35,12 +35,16 @@ final class SimulatedRelay: Sendable {
         var campaign: String
         /// Nanoseconds of the true time, which no reboot sets back.
         var at: Int64
+        /// What the daemon's wall clock showed.
+        var wall: Timestamp
         /// Whether the message is the relay's now.
         var isTaken: Bool
         /// Whether the daemon may try again after this one.
         var mayRepeat: Bool
         /// The idempotency key, if there was one.
         var key: String?
+
+        var domain: String { String(recipient.drop { $0 != "@" }.dropFirst()) }
     }
 
     private struct State {
@@ -52,11 +56,14 @@ final class SimulatedRelay: Sendable {
     let name: String
     /// Whether it takes a message only once that comes twice under one key.
     let knowsKeys: Bool
+    /// How long a round trip takes, in nanoseconds.
+    let roundTrip: Int64
     private let state = Mutex(State())
 
-    init(name: String, knowsKeys: Bool) {
-        self.name = name
-        self.knowsKeys = knowsKeys
+    init(_ relay: Scenario.Relay) {
+        name = relay.name
+        knowsKeys = relay.knowsKeys
+        roundTrip = relay.milliseconds * 1_000_000
     }
 
     /// The answers to the attempts for one recipient, one after another; after the last one each is accepted.
@@ -100,22 +107,19 @@ final class SimulatedConnection: RelayConnection {
 
     private let relay: SimulatedRelay
     private let machine: Machine
-    /// How long a round trip takes, in nanoseconds.
-    private let roundTrip: Int64
     /// A mutant writes the dot together with the body, before the intent is recorded.
     private let isEarly: Bool
     private let state = Mutex(State())
 
-    init(_ relay: SimulatedRelay, on machine: Machine, roundTrip: Int64, isEarly: Bool = false) {
+    init(_ relay: SimulatedRelay, on machine: Machine, isEarly: Bool = false) {
         self.relay = relay
         self.machine = machine
-        self.roundTrip = roundTrip
         self.isEarly = isEarly
     }
 
     func open() async -> RelayOpening {
         if state.withLock({ $0.phase }) == .idle { return .ready(fresh: false) }
-        await machine.pass(roundTrip)
+        await machine.pass(relay.roundTrip)
         guard !machine.disk.hasCrashed else { return .failed(.connect, "the machine has crashed") }
         state.withLock { $0.phase = .idle }
         return .ready(fresh: true)
@@ -125,7 +129,7 @@ final class SimulatedConnection: RelayConnection {
 
     func offer(_ envelope: Envelope, message: [UInt8]) async -> RelayOffer {
         let answer = relay.answer(for: envelope.recipient.text)
-        await machine.pass(roundTrip)
+        await machine.pass(relay.roundTrip)
         guard !machine.disk.hasCrashed else { return lost(.mail, "the machine has crashed") }
         if answer.isBeforeDot { relay.answered(envelope.recipient.text) }
         switch answer {
@@ -165,7 +169,7 @@ final class SimulatedConnection: RelayConnection {
         }
         let at = machine.clock.boot
         machine.note(dot(current.envelope, current.message, current.answer), at: relay)
-        await machine.pass(roundTrip)
+        await machine.pass(relay.roundTrip)
         guard machine.disk.take(.reply) == 0 else { return silent("the machine has crashed", at) }
         switch current.answer {
         case .silent: return silent("the connection ended without a reply", at)
@@ -202,7 +206,7 @@ final class SimulatedConnection: RelayConnection {
         let campaign = isReport ? "\(words[1]) report" : subject.split(separator: "(").last.map { $0.dropLast() } ?? ""
         var dot = SimulatedRelay.Dot(
             relay: relay.name, recipient: envelope.recipient.text, campaign: String(campaign),
-            at: machine.trueTime, isTaken: true, mayRepeat: false, key: header["x-key"])
+            at: machine.trueTime, wall: machine.clock.wall, isTaken: true, mayRepeat: false, key: header["x-key"])
         switch answer {
         case .silent(let taken): dot.isTaken = taken
         case .reply(_, let code, let text):

@@ -32,7 +32,8 @@ final class World {
     private let relays: [String: SimulatedRelay]
     private let scheduler: Scheduler
     private let observer: Observer
-    private var rates: [String: Int]
+    /// The relays as the configuration file has them now.
+    private var tables: [Scenario.Relay]
     private var moment = Moment.start
     private var phase = Phase.down(until: Moment.start.true)
     private var run = 0
@@ -53,12 +54,13 @@ final class World {
         root = try World.makeRoot()
         relays = Dictionary(
             uniqueKeysWithValues: scenario.relays.map {
-                ($0.name, SimulatedRelay(name: $0.name, knowsKeys: $0.knowsKeys))
+                ($0.name, SimulatedRelay($0))
             })
         for (name, answers) in scenario.answers {
             for relay in relays.values { relay.answer(Scenario.address(name), answers) }
         }
-        rates = Dictionary(uniqueKeysWithValues: scenario.relays.map { ($0.name, $0.rate) })
+        tables = scenario.relays
+        moment.wall = scenario.begin
         scheduler = Scheduler(seed: fate.seed)
         pending = scenario.events
         observer = Observer()
@@ -132,8 +134,9 @@ final class World {
             disk: SimulatedDisk(
                 crashAt: run < fate.crashes.count ? fate.crashes[run] : nil,
                 faults: run < fate.faults.count ? fate.faults[run] : []),
-            moment: moment, scheduler: scheduler, relays: relays, mutant: fate.mutant, onDot: observer.saw)
+            moment: moment, scheduler: scheduler, relays: relays, mutant: fate.mutant, observer: observer)
         observer.mayDoubt(relays.count)
+        observer.configured(at: moment.true)
         phase = .running(machine)
         machine.start()
     }
@@ -141,7 +144,7 @@ final class World {
     /// The state of the disk at this moment is what the next run finds.
     private func crash(_ machine: Machine) throws -> Bool {
         isLast = false
-        observer.crashed()
+        observer.crashed(at: moment.true)
         try leave(machine)
         abandon(machine)
         phase = .down(until: moment.true + 1_000_000_000)
@@ -208,16 +211,20 @@ final class World {
             try control(action, campaign, settlement, name)
         case .reroute(let campaign, let from, let to):
             let id = newID("reroute")
-            observer.controls("reroute", campaign: campaign, job: id, settlement: nil, at: moment.true)
+            let control = Record.Control(
+                action: "reroute", campaign: campaign, route: Record.Route(from: from, to: to), droppedAt: moment.true)
+            observer.controls(control, job: id)
+            if let mutant = fate.mutant { try mutant.sabotage(ledger: directory + "/ledger.sqlite") }
             let extra: [String: JSONValue] = ["from": .string(from), "to": .string(to)]
             try drop(id, JobText.control(id, "reroute", campaign: campaign, extra: extra))
-        case .rate(let relay, let rate):
-            rates[relay] = rate
+        case .change(let relay, let change):
+            for index in tables.indices where tables[index].name == relay { tables[index].apply(change) }
             try writeConfiguration()
             if case .running(let machine) = phase { machine.reload() }
         case .wall(let seconds):
             if case .running(let machine) = phase { machine.clock.stepWall(seconds: seconds) }
             moment.wall = moment.wall.adding(seconds: seconds)
+            observer.stepped(seconds, at: moment.true)
         case .end(let end, let seconds): try tellToEnd(end, seconds)
         }
     }
@@ -227,7 +234,7 @@ final class World {
         ending = (end, seconds)
         guard end != .stop else { return machine.stop() }
         machine.disk.crash()
-        observer.crashed()
+        observer.crashed(at: moment.true)
         try leave(machine)
         abandon(machine)
         let until = moment.true + Int64(seconds * 1_000_000_000)
@@ -241,13 +248,16 @@ final class World {
         var extra: [String: JSONValue] = [:]
         extra["as"] = settlement.map { .string($0) }
         extra["address"] = name.map { .string(Scenario.address($0)) }
-        observer.controls(action, campaign: campaign, job: id, settlement: settlement, at: moment.true)
+        let control = Record.Control(
+            action: action, campaign: campaign, settlement: settlement, droppedAt: moment.true)
+        observer.controls(control, job: id)
         try drop(id, JobText.control(id, action, campaign: campaign, extra: extra))
     }
 
     private func campaign(_ id: String, _ people: [String]) -> String {
         var extra: [String: JSONValue] = ["relays": .array(scenario.relays.map { .string($0.name) })]
         extra["report"] = scenario.reports[id].map { ["to": .string(Scenario.address($0))] }
+        if let hours = scenario.hours[id] { extra["window"] = .array(hours.map(\.json)) }
         return JobText.campaign(
             id, to: people.map { .address(Scenario.address($0)) }, subject: "News (\(id))", extra: extra)
     }
@@ -280,19 +290,20 @@ final class World {
     private var spool: String { directory + "/spool" }
 
     private func writeConfiguration() throws {
-        let tables = scenario.relays.map { relay in
+        observer.configures(tables, at: moment.true)
+        let isBlind = fate.mutant == .domainLimitIsNotKnown
+        let relays = tables.filter(\.isConfigured).map { relay in
             var lines = relay.knowsKeys ? ["idempotency_header = \"X-Key\""] : []
-            if let limit = relay.limit {
-                lines += [
-                    "[relays.\(relay.name).domains.\"\(Scenario.domain)\"]", "messages_per_hour = \(limit)",
-                ]
+            for domain in isBlind ? [] : relay.limits.keys.sorted() {
+                let limit = relay.limit(domain) ?? relay.rate
+                lines += ["[relays.\(relay.name).domains.\"\(domain)\"]", "messages_per_hour = \(limit)"]
             }
+            if let window = relay.window { lines += ["[relays.\(relay.name).window]"] + window.lines }
             return TestConfiguration.Relay(
-                name: relay.name, url: "smtp://\(relay.name).example:25",
-                messagesPerHour: rates[relay.name] ?? relay.rate, lines: lines)
+                name: relay.name, url: "smtp://\(relay.name).example:25", messagesPerHour: relay.rate, lines: lines)
         }
         let sending = scenario.settings.isEmpty ? [] : ["[sending]"] + scenario.settings
-        let text = TestConfiguration(relays: tables, lines: sending).toml(spool: "spool", ledger: "ledger.sqlite")
+        let text = TestConfiguration(relays: relays, lines: sending).toml(spool: "spool", ledger: "ledger.sqlite")
         try Data(text.utf8).write(to: URL(fileURLWithPath: directory + "/campaignd.toml"))
     }
 
