@@ -108,6 +108,21 @@ import Testing
             ])
     }
 
+    @Test func `a relay that handed nothing over for five minutes waits, and one without work is idle`() async throws {
+        try await twoCampaigns()
+        func state(after seconds: Int64, _ traffic: [String: RelayTraffic]) throws -> RelayList.Entry.State? {
+            RelayList(
+                configuration: try fixture.configuration(), traffic: traffic,
+                now: ReadingFixture.now.adding(seconds: seconds)
+            ).entries.first?.state
+        }
+        // The last one was a minute ago.
+        let traffic = try fixture.reader().traffic(now: ReadingFixture.now)
+        #expect(try state(after: 240, traffic) == .sending)
+        #expect(try state(after: 241, traffic) == .waiting)
+        #expect(try state(after: 240, [:]) == .idle)
+    }
+
     @Test func `what is uncertain is told with what settles it`() async throws {
         try await twoCampaigns()
         func list() throws -> DoubtList {

@@ -55,6 +55,20 @@ struct SubmitCommandTests {
         #expect(json["errors"]?.array?.count == 2)
     }
 
+    @Test func `a campaign that is cancelled while it is waited for ends with status 1`() async throws {
+        let line = try await CommandRunner.serving()
+        let later: [String: TestSupport.JSONValue] = [
+            "sendAfter": "2126-01-01T00:00:00Z", "expires": "2126-02-01T00:00:00Z",
+        ]
+        let path = try line.file("news.json", CommandRunner.service("news", to: Self.addresses, extra: later))
+        let waiting = try line.start("submit", path, "--wait")
+        try await line.spool.waitForState("news", "scheduled")
+        try line.spool.dropFile("stop", json: JobText.control("stop", "cancel", campaign: "news"))
+        #expect(try await waiting.waitUntilExit(timeout: .seconds(30)) == 1)
+        let said = String(decoding: try line.daemon.directory.read("output"), as: UTF8.self)
+        #expect(said.contains("cancelled: 0 of 2 sent, 2 cancelled"), "\(said)")
+    }
+
     @Test func `what only the daemon can find is told with its place`() async throws {
         let line = try await CommandRunner.serving()
         let path = try line.file(

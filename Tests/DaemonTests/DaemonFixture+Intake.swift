@@ -12,9 +12,10 @@ extension DaemonFixture {
     ///
     /// - Parameter account: What the system's user database says.
     func serve(
-        account: @escaping @Sendable (UInt32) throws -> Account = { try SystemAccounts.account(of: $0) }
+        account: @escaping @Sendable (UInt32) throws -> Account = { try SystemAccounts.account(of: $0) },
+        wakeLanes: @escaping @Sendable () -> Void = {}
     ) async throws {
-        try await serve(account: account) { context in
+        try await serve(account: account, wakeLanes: wakeLanes) { context in
             let isDone = try await eventually(timeout: .seconds(20)) { try context.spool.claimed().isEmpty }
             #expect(isDone, "\(self.log.messages)")
         }
@@ -23,6 +24,7 @@ extension DaemonFixture {
     /// The same, for as long as something else takes.
     func serve(
         account: @escaping @Sendable (UInt32) throws -> Account = { try SystemAccounts.account(of: $0) },
+        wakeLanes: @escaping @Sendable () -> Void = {},
         during something: (DaemonContext) async throws -> Void
     ) async throws {
         let context = DaemonContext(
@@ -30,7 +32,7 @@ extension DaemonFixture {
             journal: self.context.journal, progress: Progress(), stopping: StopFlag())
         let intake = Intake(
             context: context, library: CampaignLibrary(spool: context.spool), keeper: newKeeper(),
-            surroundings: Surroundings(clocks: clock, logger: log.logger, account: account), wakeLanes: {})
+            surroundings: Surroundings(clocks: clock, logger: log.logger, account: account), wakeLanes: wakeLanes)
         clock.join()
         let run = Task { [clock] in
             await intake.run()

@@ -37,6 +37,20 @@ struct IntakeTests {
         #expect(fixture.auditor.recipients == ["a@people.example", "b@people.example"])
     }
 
+    @Test func `what is accepted and what is rejected is counted for the metrics`() async throws {
+        try dropCampaign()
+        for name in ["bad", "worse"] { try producer.dropFile(name, json: "{") }
+        try await fixture.serve { context in
+            let isDone = try await eventually(timeout: .seconds(20)) {
+                try context.spool.claimed().isEmpty && producer.receipt("c") != nil
+                    && producer.names(in: "rejected").count == 2
+            }
+            #expect(isDone, "\(fixture.log.messages)")
+            let values = context.meters.values(now: fixture.clock.boot)
+            #expect([values.accepted, values.rejected] == [1, 2])
+        }
+    }
+
     @Test func `the same again does nothing, and is counted`() async throws {
         try dropCampaign()
         try await fixture.serve()

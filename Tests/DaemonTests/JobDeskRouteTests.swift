@@ -75,6 +75,16 @@ struct JobDeskRouteTests {
         }
     }
 
+    @Test func `the lane that gets the messages is woken, since without work it sleeps long`() async throws {
+        _ = try await plan()
+        let job = JobText.control("k", "reroute", campaign: "c", extra: ["from": "dead", "to": "alive"])
+        try fixture.producer().dropFile("k", json: job)
+        let woken = StopFlag()
+        try await fixture.serve(wakeLanes: { woken.set() })
+        #expect(try fixture.producer().receipt("k")?.state == "finished")
+        #expect(woken.isSet)
+    }
+
     @Test func `to a relay that is not there, or may not carry the sender, nothing moves`() async throws {
         let number = try await plan()
         let unknown = try await drop("k1", to: "nowhere")

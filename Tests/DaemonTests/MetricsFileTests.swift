@@ -54,8 +54,9 @@ struct MetricsFileTests {
         #expect(stat(directory.path(MetricsFile.name), &status) == 0)
         #expect(status.st_mode & 0o7777 == 0o644, "node_exporter is another user")
 
+        await fixture.clock.run(seconds: 3)
         fixture.context.meters.job(isAccepted: true)
-        await fixture.clock.run(seconds: 9)
+        await fixture.clock.run(seconds: 6)
         #expect(try age() == 9, "not more often than every ten seconds")
         await fixture.clock.run(seconds: 1.5)
         let isSeen = try await eventually(timeout: .seconds(20)) {

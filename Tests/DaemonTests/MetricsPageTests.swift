@@ -71,6 +71,16 @@ struct MetricsPageTests {
         await task.value
     }
 
+    @Test func `a message that was refused is late no more, and the next one is late on its own`() {
+        let meters = Meters()
+        let slot = BootInstant(nanoseconds: 1_000_000_000)
+        meters.due("default", slot: slot)
+        meters.tookSlot("default")
+        #expect(meters.values(now: slot).relays["default"]?.expected == nil)
+        meters.due("default", slot: slot.adding(nanoseconds: 5))
+        #expect(meters.values(now: slot).relays["default"]?.expected == slot.adding(nanoseconds: 5))
+    }
+
     @Test func `a message that waits is counted from when it might have been sent`() async throws {
         let fixture = try DaemonFixture()
         try await fixture.plan(
@@ -79,6 +89,19 @@ struct MetricsPageTests {
         #expect(
             await page(fixture).contains("campaignd_campaign_oldest_due_seconds{relay=\"default\",campaign=\"c\"} 90\n")
         )
+    }
+
+    @Test func `a doubt that was settled is counted still, and is open no more`() async throws {
+        let fixture = try DaemonFixture()
+        let file = MetricsFile(
+            context: fixture.context, executor: QueueExecutor(label: "metrics"), runtimeDirectory: nil)
+        var page = await file.page()
+        var counts = LedgerFigures.Counts()
+        (counts.states, counts.doubts) = ([.sent: 4, .uncertain: 1], 3)
+        page.figures?.relays["default"] = counts
+        let lines = page.text.split(separator: "\n")
+        #expect(lines.contains(#"campaignd_relay_deliveries_total{relay="default",outcome="uncertain"} 3"#))
+        #expect(lines.contains(#"campaignd_relay_open_deliveries{relay="default",state="uncertain"} 1"#))
     }
 
     private func page(_ fixture: DaemonFixture) async -> String {
