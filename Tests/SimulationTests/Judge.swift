@@ -109,8 +109,9 @@ struct Judge {
         let jobs = record.receipts.filter { name, receipt in
             name.hasPrefix(Record.reportPrefix(campaign)) && receipt.state != "rejected"
         }
-        guard let name = jobs.keys.first, jobs.count == 1 else {
-            verdict.losses.append("the end of \(campaign) is reported by \(jobs.count) jobs")
+        // A drop that was repeated may have a receipt of its own, which shows that of the first.
+        guard let name = jobs.keys.min() else {
+            verdict.losses.append("nobody is told of the end of \(campaign)")
             return
         }
         let address = Scenario.address(person)
