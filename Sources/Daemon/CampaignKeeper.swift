@@ -27,8 +27,12 @@ actor CampaignKeeper {
     /// What was counted of campaigns by domain, and when.
     private var countedDomains: [Int64: CountedDomains] = [:]
     private let wakeLanes: @Sendable () -> Void
-    private var isWriting = false
-    private var writers: [CheckedContinuation<Void, Never>] = []
+    /// Campaigns whose files are being written, with those who wait to write them, too.
+    private var writers: [Int64: [CheckedContinuation<Void, Never>]] = [:]
+    /// Those of them whose recipients.csv is long.
+    private var longTables: Set<Int64> = []
+    /// Campaigns whose files stand, and whose report could not be handed in.
+    private var unreported: Set<Int64> = []
 
     private struct CountedDomains {
         var at: BootInstant
@@ -247,8 +251,8 @@ actor CampaignKeeper {
     /// Writes the receipt if it changed; at the end of a campaign recipients.csv before it. Returns when its windows
     /// open or close next, if there is something to send.
     private func show(_ number: Int64) async throws -> Timestamp? {
-        await begin()
-        defer { end() }
+        await begin(number)
+        defer { end(number) }
         guard let summary = try await summary(number) else { return nil }
         try await write(summary, receipt(summary))
         let wait = wait(summary)
@@ -267,11 +271,15 @@ actor CampaignKeeper {
             throw LedgerError.conflict("“\(summary.job.receipt)” of job \(summary.job.id) is no name of a receipt")
         }
         if Self.isOver(summary), !summary.isReported {
-            try await writeRecipients(summary, to: name)
-            try context.spool.write(receipt, to: name, durable: true)
-            context.meters.changed()
-            (shown[number], names[number]) = (receipt, name)
+            if evenIfShown || !unreported.contains(number) || shown[number] != receipt {
+                try await writeRecipients(summary, to: name)
+                try context.spool.write(receipt, to: name, durable: true)
+                context.meters.changed()
+                (shown[number], names[number]) = (receipt, name)
+            }
+            unreported.insert(number)
             guard await handInReport(of: summary, receipt, at: name) else { return }
+            unreported.remove(number)
             guard try await context.ledger.markReported(summary) else { return touch(number) }
             (shown[number], names[number]) = (nil, nil)
             (streaks[number], countedDomains[number]) = (nil, nil)
@@ -286,29 +294,44 @@ actor CampaignKeeper {
         }
     }
 
-    // Receipts are written one after another: of two that write the same one the first must not come last.
-    private func begin() async {
-        while isWriting { await withCheckedContinuation { writers.append($0) } }
-        isWriting = true
+    // The receipts of one campaign are written one after another: of two the first must not come last.
+    private func begin(_ number: Int64) async {
+        guard writers[number] != nil else {
+            writers[number] = []
+            return
+        }
+        await withCheckedContinuation { writers[number]?.append($0) }
     }
 
-    private func end() {
-        isWriting = false
-        if !writers.isEmpty { writers.removeFirst().resume() }
+    /// Gives the turn to who waits for it.
+    private func end(_ number: Int64) {
+        if writers[number]?.isEmpty == false {
+            writers[number]?.removeFirst().resume()
+        } else {
+            writers[number] = nil
+        }
     }
 
     /// Writes the receipt of a campaign again, at its end recipients.csv before it, and returns it; nil if the job has
-    /// no campaign yet.
+    /// no campaign yet. A long recipients.csv is not waited for: the next look writes both.
     @discardableResult
     func refresh(job: JobID) async throws -> Receipt? {
-        guard let number = try await context.ledger.campaignNumber(of: job) else { return nil }
-        await begin()
-        defer { end() }
+        guard let number = try await context.ledger.campaignNumber(of: job),
+            let first = try await summary(number)
+        else { return nil }
+        if longTables.contains(number) || Self.isOver(first) && !first.isReported && Self.isLong(first) {
+            touch(number)
+            return receipt(first)
+        }
+        await begin(number)
+        defer { end(number) }
         guard let summary = try await summary(number) else { return nil }
         let receipt = receipt(summary)
         try await write(summary, receipt, evenIfShown: true)
         return receipt
     }
+
+    private static func isLong(_ summary: CampaignSummary) -> Bool { summary.counts.recipients > 10_000 }
 
     func receipt(_ summary: CampaignSummary) -> Receipt {
         var receipt = context.settings.current.receipt(of: summary, now: context.clocks.wall)
@@ -346,6 +369,8 @@ actor CampaignKeeper {
     }
 
     private func writeRecipients(_ summary: CampaignSummary, to name: ReceiptName) async throws {
+        if Self.isLong(summary) { longTables.insert(summary.number) }
+        defer { longTables.remove(summary.number) }
         let table = try RecipientPages(spool: context.spool, name: name)
         var after: Int64? = 0
         while let from = after {

@@ -49,31 +49,31 @@ extension Configuration {
     /// When the queued messages will have left if their relays carried nothing else; to the full minute, so that the
     /// receipt does not change all the time.
     ///
-    /// What takes longest decides: a relay, one of the domains that it limits, or the limit over all relays, each in
-    /// the hours that are permitted. Nil if these leave no time for it, or a relay is not configured any more.
+    /// What takes longest decides: a relay, one of the domains that it limits, or the limit over all relays, which also
+    /// is the most that one relay may have. Each counts in the hours that are permitted to it; for the limit over all
+    /// these are those of the campaign. Nil if they leave no time for it, or a relay is not configured any more.
     package func estimatedFinish(
         of backlog: Backlog, windows: [SendingWindow] = [], from begin: Timestamp
     ) -> Timestamp? {
-        let queued = backlog.relays.values.reduce(0, +)
-        var end: Timestamp?
-        var earliestOverall: Timestamp?
+        let ofCampaign = SendingHours(windows)
+        var ends: [Timestamp] = []
         for (name, count) in backlog.relays {
             guard let relay = relays[name] else { return nil }
-            let hours = [SendingHours(windows), relay.hours]
+            let rate = min(relay.messagesPerHour, messagesPerHour ?? relay.messagesPerHour)
             let domains = (backlog.domains[name] ?? [:]).compactMap { domain, count in
-                relay.domains[domain].map { Configuration.duration(count, messagesPerHour: $0) }
+                relay.domains[domain].map { Configuration.duration(count, messagesPerHour: min($0, rate)) }
             }
-            let longest = domains.reduce(Configuration.duration(count, messagesPerHour: relay.messagesPerHour), max)
-            guard let finish = hours.finish(of: longest, from: begin) else { return nil }
-            end = max(end ?? finish, finish)
-            guard let messagesPerHour else { continue }
-            let overall = Configuration.duration(queued, messagesPerHour: messagesPerHour)
-            guard let finish = hours.finish(of: overall, from: begin) else { continue }
-            // All relays together have at least the hours of any one.
-            earliestOverall = min(earliestOverall ?? finish, finish)
+            let longest = domains.reduce(Configuration.duration(count, messagesPerHour: rate), max)
+            guard let finish = [ofCampaign, relay.hours].finish(of: longest, from: begin) else { return nil }
+            ends.append(finish)
         }
-        guard let end else { return nil }
-        let latest = max(end, earliestOverall ?? end)
+        if let messagesPerHour {
+            let queued = backlog.relays.values.reduce(0, +)
+            let overall = Configuration.duration(queued, messagesPerHour: messagesPerHour)
+            guard let finish = [ofCampaign].finish(of: overall, from: begin) else { return nil }
+            ends.append(finish)
+        }
+        guard !backlog.relays.isEmpty, let latest = ends.max() else { return nil }
         return Timestamp(milliseconds: (latest.milliseconds / 60_000 + 1) * 60_000)
     }
 

@@ -104,22 +104,15 @@ extension Intake {
         var receipt = Receipt(job: id, kind: kind, state: .rejected)
         receipt.errors = errors
         receipt.sha256 = sha256
-        let whyNotKept = try whyNotKept(claim)
-        receipt.warnings += whyNotKept.map { [$0] } ?? []
         var name = name
         if name == nil { name = try await reserve(claim.receiptName, owner: claim.id) }
         guard let name else { throw LedgerError.conflict("the drop \(claim.name) has no receipt") }
         try context.spool.write(receipt, to: name, durable: true)
-        if whyNotKept == nil {
-            try context.spool.reject(claim, receipt: receipt, as: name)
-        } else {
-            report(try context.spool.discard(claim))
-        }
+        try context.spool.reject(claim, receipt: receipt, as: name)
         context.meters.job(isAccepted: false)
         let first = errors.first.map { "\($0.file): \($0.message)" } ?? ""
-        let words = ["drop \(claim.name) is rejected: \(first)", whyNotKept].compactMap { $0 }.joined(separator: "; ")
         context.journal.note(
-            .notice, .rejected, words,
+            .notice, .rejected, "drop \(claim.name) is rejected: \(first)",
             (fields ?? Intake.fields(id: id, kind: kind)).merging(
                 ["RECEIPT": name.text, "ERRORS": "\(errors.count)", "DROP": "\(claim.name)"]) { $1 })
     }

@@ -29,8 +29,6 @@ actor Intake {
     private var left: [ClaimedDrop] = []
     /// Of claimed drops that were read: what tells their job in the journal.
     var jobFields: [String: [String: String]] = [:]
-    /// What lies in rejected/, by submitter, once it was counted.
-    var rejectedShares: [UInt32: RejectedShare] = [:]
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -345,7 +343,7 @@ actor Intake {
             // Its work may be committed already, and only what follows it have met trouble of the machine.
             if let record = try await context.ledger.job(drop.job.id), record.isFinished {
                 if record.kind != .campaign {
-                    try await desk.answer(drop, "\(record.kind.rawValue) job \(record.id) is done")
+                    try context.spool.write(JobReceipts.receipt(of: record), to: drop.receipt, durable: true)
                     try context.spool.removeKept(record.id)
                 }
             } else {

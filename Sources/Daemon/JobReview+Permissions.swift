@@ -85,14 +85,17 @@ extension JobReview {
         return found
     }
 
-    /// A report is mail that nobody agreed to. It goes to whom the mailing is from, to its `replyTo` where that could
-    /// be the sender too, and to whom the table names.
+    /// A report is mail that nobody agreed to. It goes to whom the mailing is from, to its `replyTo` where lists
+    /// of senders permit that as a sender, too, and to whom the table names.
     private func reportRefusals(_ campaign: Campaign, by table: Submitters) -> [Refusal] {
         guard let to = campaign.reportTo, to.key != campaign.sender.address.key,
             !table.reportsTo.contains(where: { $0.matches(to) })
         else { return [] }
-        if to.key == campaign.replyTo?.key, table.senders.isEmpty || table.senders.contains(where: { $0.matches(to) }),
-            JobReview.relays(campaign, configuration).allSatisfy({ configuration.relays[$0]?.carries(to) != false })
+        let relays = JobReview.relays(campaign, configuration).compactMap { configuration.relays[$0] }
+        // Without any list of senders everybody could be one, and so a replyTo would be anybody.
+        let isLimited = !table.senders.isEmpty || relays.allSatisfy { !$0.senders.isEmpty }
+        if to.key == campaign.replyTo?.key, isLimited, relays.allSatisfy({ $0.carries(to) }),
+            table.senders.isEmpty || table.senders.contains(where: { $0.matches(to) })
         {
             return []
         }

@@ -84,8 +84,12 @@ extension DeliveryLedger {
             Set(
                 try String.fetchAll(
                     database,
-                    sql:
-                        "SELECT receipt FROM jobs WHERE (receipt = ?1 OR receipt GLOB ?1 || '.[0-9]*') AND claim <> ?2",
+                    sql: """
+                        SELECT receipt FROM jobs WHERE receipt = ?1 AND claim <> ?2
+                        UNION
+                        SELECT receipt FROM jobs WHERE receipt > ?1 || '.' AND receipt < ?1 || '/'
+                          AND receipt GLOB ?1 || '.[0-9]*' AND claim <> ?2
+                        """,
                     arguments: [name, claim]))
         }
     }

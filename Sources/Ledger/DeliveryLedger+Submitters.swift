@@ -25,7 +25,7 @@ extension DeliveryLedger {
                 SELECT count(*), coalesce(sum(bytes), 0) FROM (
                   SELECT bytes FROM jobs WHERE finished = 0 AND submitter = ?1
                   UNION ALL
-                  SELECT j.bytes FROM campaigns c JOIN jobs j ON j.id = c.job
+                  SELECT j.bytes FROM campaigns c INDEXED BY open_campaigns CROSS JOIN jobs j ON j.id = c.job
                   WHERE c.state NOT IN ('finished', 'cancelled', 'expired') AND j.finished = 1 AND j.submitter = ?1
                 )
                 """,

@@ -26,14 +26,6 @@ struct IntakePermissionTests {
 
     /// Drops a bundle of that user and serves until it is answered.
     private func drop(_ id: String, _ json: String, by uid: UInt32, files: [String: String] = [:]) async throws {
-        try put(id, json, by: uid, files: files)
-        try await fixture.serve()
-    }
-
-    private func put(
-        _ id: String, _ json: String, by uid: UInt32, files: [String: String] = [:], to fixture: DaemonFixture? = nil
-    ) throws {
-        let fixture = fixture ?? self.fixture
         let draft = fixture.directory.path("spool/tmp/\(id).job")
         try FileManager.default.createDirectory(atPath: draft, withIntermediateDirectories: true)
         for (name, text) in files.merging(["job.json": json], uniquingKeysWith: { $1 }) {
@@ -42,6 +34,7 @@ struct IntakePermissionTests {
         }
         try #require(chown(draft, uid, uid) == 0)
         try #require(rename(draft, fixture.directory.path("spool/incoming/\(id).job")) == 0)
+        try await fixture.serve()
     }
 
     private func campaign(_ id: String, to addresses: Int = 1) -> String {
@@ -101,88 +94,6 @@ struct IntakePermissionTests {
         #expect(try await fixture.ledger.job(try #require(JobID("large"))) == nil)
         try await drop("other", campaign("other", to: 4), by: 4712)
         #expect(try state("other") == "running")
-    }
-
-    private struct Rejection {
-        var warning: String?
-        var isKept: Bool
-    }
-
-    private func rejection(_ name: String, _ fixture: DaemonFixture) throws -> Rejection {
-        let receipt = try #require(try fixture.producer().receipt(name))
-        #expect(receipt.state == "rejected")
-        return Rejection(
-            warning: receipt.json["warnings"]?.array?.first?.string,
-            isKept: FileManager.default.fileExists(atPath: fixture.directory.path("spool/rejected/\(name)")))
-    }
-
-    /// A user who may have 3000 bytes under way, and one of whom no table speaks.
-    private func narrow() throws -> DaemonFixture {
-        try DaemonFixture(lines: ["[submitters.a]", "users = [\"4711\"]", "pending_bytes = 3000"])
-    }
-
-    private let filling = ["list.csv": String(repeating: "x", count: 1000)]
-
-    @Test func `what is larger than the quota is rejected and not kept, and that is said`() async throws {
-        let fixture = try narrow()
-        try put("c", campaign("c"), by: 4711, files: ["list.csv": String(repeating: "x", count: 4000)], to: fixture)
-        try await fixture.serve()
-        let found = try rejection("c", fixture)
-        #expect(!found.isKept)
-        #expect(
-            found.warning?.hasPrefix("what was dropped is removed and not kept in rejected/: it has 4") == true,
-            "\(found)")
-        #expect(try fixture.context.spool.claimed().isEmpty)
-        for place in ["work/claimed", "work/kept", "work/removed", "rejected"] {
-            #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.directory.path("spool/" + place)) == [])
-        }
-        let line = fixture.log.lines.first { $0.message.hasPrefix("drop c.job is rejected: ") }
-        #expect(line?.message.contains("not kept in rejected/") == true)
-    }
-
-    @Test func `of bad drops no more is kept than the quota, until the administrator removes some`() async throws {
-        let fixture = try narrow()
-        for number in 1...4 { try put("bad-\(number)", "{", by: 4711, files: filling, to: fixture) }
-        try await fixture.serve()
-        var kept = try (1...4).filter { try rejection("bad-\($0)", fixture).isKept }
-        #expect(kept.count == 2, "2 times 1001 bytes: \(kept)")
-        try put("bad-5", "{", by: 4711, files: filling, to: fixture)
-        try await fixture.serve()
-        #expect(try rejection("bad-5", fixture).isKept == false, "counted anew after a restart")
-        try await fixture.serve { context in
-            try FileManager.default.removeItem(atPath: fixture.directory.path("spool/rejected/bad-\(kept[0])"))
-            await fixture.clock.run(seconds: 61)
-            try put("bad-6", "{", by: 4711, files: filling, to: fixture)
-            await fixture.clock.run(seconds: 31)
-            #expect(try await eventually(timeout: .seconds(20)) { try fixture.producer().receipt("bad-6") != nil })
-            #expect(try context.spool.rejected(of: 4711).drops == 2)
-        }
-        kept = try [6].filter { try rejection("bad-\($0)", fixture).isKept }
-        #expect(kept == [6])
-    }
-
-    @Test func `no more drops are kept than the quota has jobs`() async throws {
-        let fixture = try DaemonFixture(lines: ["[submitters.a]", "users = [\"4711\"]", "pending_jobs = 1"])
-        for name in ["a", "b"] { try put(name, "{", by: 4711, to: fixture) }
-        try await fixture.serve()
-        #expect(try ["a", "b"].filter { try rejection($0, fixture).isKept }.count == 1)
-    }
-
-    @Test func `each user has room of his own, and root all there is`() async throws {
-        let fixture = try narrow()
-        let large = ["list.csv": String(repeating: "x", count: 4000)]
-        for (name, uid) in [("a", 4711), ("b", 4712), ("c", 0)] as [(String, UInt32)] {
-            try put(name, "{", by: uid, files: large, to: fixture)
-        }
-        try await fixture.serve()
-        #expect(try ["a", "b", "c"].filter { try rejection($0, fixture).isKept } == ["b", "c"])
-    }
-
-    @Test func `while it is not known who it is, nothing is removed`() async throws {
-        let fixture = try narrow()
-        try put("a", "{", by: 4711, files: ["list.csv": String(repeating: "x", count: 4000)], to: fixture)
-        try await fixture.serve(account: { _ in throw SystemAccounts.Unanswered(description: "the directory is away") })
-        #expect(try rejection("a", fixture).isKept)
     }
 
     @Test func `a user controls the campaigns that he dropped, and no other`() async throws {
