@@ -61,33 +61,23 @@ package final class Bell: Sendable {
 }
 
 /// Lets one task in at a time, in the order of asking.
-final class Gate: Sendable {
-    private struct State {
-        var isTaken = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Mutex(State())
+actor Gate {
+    private var isTaken = false
+    private var waiters: [CheckedContinuation<Void, Never>] = []
 
     func enter() async {
-        await withCheckedContinuation { waiter in
-            let isIn = state.withLock { state in
-                guard state.isTaken else {
-                    state.isTaken = true
-                    return true
-                }
-                state.waiters.append(waiter)
-                return false
-            }
-            if isIn { waiter.resume() }
+        guard isTaken else {
+            isTaken = true
+            return
         }
+        await withCheckedContinuation { waiters.append($0) }
     }
 
     func leave() {
-        let next = state.withLock { state in
-            state.isTaken = !state.waiters.isEmpty
-            return state.isTaken ? state.waiters.removeFirst() : nil
+        guard !waiters.isEmpty else {
+            isTaken = false
+            return
         }
-        next?.resume()
+        waiters.removeFirst().resume()
     }
 }

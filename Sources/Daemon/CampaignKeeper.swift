@@ -19,7 +19,7 @@ actor CampaignKeeper {
     private var streaks: [Int64: Streaks] = [:]
     /// Campaigns whose report was dropped and which are not marked as reported yet.
     var handedIn: Set<Int64> = []
-    let executor: any SerialExecutor
+    private let executor: any SerialExecutor
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private var shown: [Int64: Receipt] = [:]

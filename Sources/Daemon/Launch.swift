@@ -54,12 +54,9 @@ package enum Launch {
     /// Runs the daemon and exits with its status.
     ///
     /// The work is not that of an asynchronous `main`, which would run above the default priority: a hardened service
-    /// is refused that. Nor is it that of Swift's shared threads: see `QueueExecutor`.
+    /// is refused that.
     package static func serve(configuration path: String) -> Never {
-        let executor = QueueExecutor(label: "campaignd.main")
-        Task.detached(executorPreference: executor.forTasks, priority: .medium) {
-            exit(await run(configuration: path))
-        }
+        Task.detached(priority: .medium) { exit(await run(configuration: path)) }
         dispatchMain()
     }
 

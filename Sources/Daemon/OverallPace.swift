@@ -2,47 +2,44 @@ import Mailing
 import Synchronization
 
 /// The limit over all relays together: one dot at a time, each a full interval after the one before.
-final class OverallPace: Sendable {
+actor OverallPace {
     /// Under this name the ledger keeps its slot.
     static let name = ""
 
     private let gate = Gate()
-    private let pacer: Mutex<Pacer?>
+    private var pacer: Pacer?
 
     init(pacer: Pacer?) {
-        self.pacer = Mutex(pacer)
+        self.pacer = pacer
     }
 
     /// A reload changed the limit, or took it away.
     func change(messagesPerHour: Int?, bootID: BootID, now: BootInstant) {
-        pacer.withLock { pacer in
-            guard let messagesPerHour else {
-                pacer = nil
-                return
-            }
-            if pacer == nil {
-                pacer = Pacer(
-                    messagesPerHour: messagesPerHour, stored: nil, wasInFlight: true, bootID: bootID, now: now)
-            } else {
-                pacer?.change(messagesPerHour: messagesPerHour)
-            }
+        guard let messagesPerHour else {
+            pacer = nil
+            return
+        }
+        if pacer == nil {
+            pacer = Pacer(messagesPerHour: messagesPerHour, stored: nil, wasInFlight: true, bootID: bootID, now: now)
+        } else {
+            pacer?.change(messagesPerHour: messagesPerHour)
         }
     }
 
     /// Waits for the turn of the caller; nil if there is no such limit. The caller must leave its turn again.
     func enter(now: @Sendable () -> BootInstant) async -> OverallTurn? {
-        guard pacer.withLock({ $0 != nil }) else { return nil }
+        guard pacer != nil else { return nil }
         await gate.enter()
-        guard let pacer = pacer.withLock({ $0 }) else {
-            gate.leave()
+        guard let pacer else {
+            await gate.leave()
             return nil
         }
         return OverallTurn(pace: self, slot: pacer.slot(now: now()), interval: pacer.interval)
     }
 
-    fileprivate func leave(writtenAt: BootInstant?) {
-        if let writtenAt { pacer.withLock { $0?.dotWritten(at: writtenAt) } }
-        gate.leave()
+    fileprivate func leave(writtenAt: BootInstant?) async {
+        if let writtenAt { pacer?.dotWritten(at: writtenAt) }
+        await gate.leave()
     }
 }
 
@@ -66,6 +63,6 @@ final class OverallTurn: Sendable {
     /// - Parameter writtenAt: When a dot was written; nil if none was.
     func leave(writtenAt: BootInstant?) {
         guard !hasLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        pace.leave(writtenAt: writtenAt)
+        Task { [pace] in await pace.leave(writtenAt: writtenAt) }
     }
 }

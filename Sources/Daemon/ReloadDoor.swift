@@ -33,13 +33,11 @@ struct ReloadDoor {
     private let signals: Task<Void, Never>
     private let source: (any DispatchSourceRead)?
 
-    /// - Parameters:
-    ///   - directory: the runtime directory; nil if there is none, and so no door but the signal.
-    ///   - executor: where it is waited for signals.
-    init(directory: String?, executor: (any TaskExecutor)? = nil) throws(ReloadSocketError) {
+    /// - Parameter directory: the runtime directory; nil if there is none, and so no door but the signal.
+    init(directory: String?) throws(ReloadSocketError) {
         let (reloads, add) = AsyncStream.makeStream(of: Reload.self)
         self.reloads = reloads
-        signals = Task(executorPreference: executor) {
+        signals = Task {
             for await _ in await UnixSignalsSequence(trapping: .sighup) { add.yield(Reload()) }
         }
         guard let directory else {

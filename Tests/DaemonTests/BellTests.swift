@@ -129,7 +129,7 @@ struct GateTests {
                     await room.come()
                     await Task.yield()
                     await room.go()
-                    gate.leave()
+                    await gate.leave()
                 }
             }
         }
@@ -140,7 +140,7 @@ struct GateTests {
         let gate = Gate()
         for _ in 0..<3 {
             await gate.enter()
-            gate.leave()
+            await gate.leave()
         }
     }
 }
