@@ -75,8 +75,8 @@ struct SpoolDoor {
         return "As root: adduser \(account.name ?? "\(account.uid)") \(name); then log in again."
     }
 
-    /// Nil if the group has no name.
+    /// Nil if the group has no name, or none can be looked up now.
     private static func name(_ group: UInt32) -> String? {
-        getgrgid(group).map { String(cString: $0.pointee.gr_name) }
+        try? SystemAccounts.name(ofGroup: group)
     }
 }

@@ -36,6 +36,13 @@ package enum SystemAccounts {
         try find("the group \(name)", Glibc.group(), by: { getgrnam_r(name, $0, $1, $2, $3) }, take: \.gr_gid)
     }
 
+    /// The name of a group; nil if the number has none.
+    package static func name(ofGroup gid: UInt32) throws(Unanswered) -> String? {
+        try find(
+            "the gid \(gid)", Glibc.group(), by: { getgrgid_r(gid, $0, $1, $2, $3) },
+            take: { String(cString: $0.gr_name) })
+    }
+
     /// What is known of a user. Groups that only a process was given, as by SupplementaryGroups= of a unit, are none of
     /// the user's.
     package static func account(of uid: UInt32) throws(Unanswered) -> Account {

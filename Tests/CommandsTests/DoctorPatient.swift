@@ -20,7 +20,7 @@ struct Patient {
         let user = try SystemAccounts.account(of: geteuid()).name ?? "root"
         surroundings = DoctorSurroundings(now: ReadingFixture.now)
         surroundings.user = user
-        surroundings.submitters = String(cString: try #require(getgrgid(getegid())).pointee.gr_name)
+        surroundings.submitters = try #require(try SystemAccounts.name(ofGroup: getegid()))
         surroundings.admins = surroundings.submitters
         surroundings.administrator = geteuid()
         let unit = Patient.unit(user: user)

@@ -9,6 +9,8 @@ struct SystemAccountsTests {
         #expect(try SystemAccounts.group(named: "root") == 0)
         #expect(try SystemAccounts.user(named: "no-such-user") == nil)
         #expect(try SystemAccounts.group(named: "no-such-group") == nil)
+        #expect(try SystemAccounts.name(ofGroup: 0) == "root")
+        #expect(try SystemAccounts.name(ofGroup: 3_999_999_999) == nil)
     }
 
     @Test func `a number that the system does not know has neither name nor groups`() throws {

@@ -1,7 +1,7 @@
 import Testing
 
 struct LanguageRulesTests {
-    @Test func `nothing is forced, unchecked or printed`() throws {
+    @Test func `nothing is forced, unchecked, printed or answered in shared memory`() throws {
         let findings = try Repository.read().swift.flatMap { LanguageRules.check($0) }
         #expect(findings.isEmpty, "\(findings.report)")
     }
@@ -17,7 +17,7 @@ struct LanguageRulesTests {
 
     @Test(arguments: [
         "let a = b!", "f(b[0]!.c)", "a.first!", "let a: Int!", "try! f()", "a as! B", "f()!", "print(a)",
-        "Swift.dump(a)",
+        "Swift.dump(a)", "getgrgid(0)", "getpwuid(getuid())",
         "final class A: @unchecked Sendable {}", "nonisolated(unsafe) var a = 1", "let a = \"\\(b!)\"",
     ])
     func `a forbidden line is found`(line: String) {
@@ -29,6 +29,7 @@ struct LanguageRulesTests {
     @Test(arguments: [
         "if !a, b != c, !(d) {}", "let a = \"b!\"", "// print(a!)", "a!=b", "let a = #\"try! \"print(b)\"!\"#",
         "func print(_ text: String) {}", "let a = \"\"\"\n    b!\n    \"\"\"", "/* a! /* b! */ c! */", "return [!a]",
+        "getgrgid_r(0, $0, $1, $2, $3)",
     ])
     func `a permitted line is not found`(line: String) {
         #expect(LanguageRules.check(SwiftSource(path: "Sources/Daemon/A.swift", text: line)) == [])
