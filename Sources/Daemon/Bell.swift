@@ -61,23 +61,33 @@ package final class Bell: Sendable {
 }
 
 /// Lets one task in at a time, in the order of asking.
-actor Gate {
-    private var isTaken = false
-    private var waiters: [CheckedContinuation<Void, Never>] = []
+final class Gate: Sendable {
+    private struct State {
+        var isTaken = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
 
     func enter() async {
-        guard isTaken else {
-            isTaken = true
-            return
+        await withCheckedContinuation { waiter in
+            let isIn = state.withLock { state in
+                guard state.isTaken else {
+                    state.isTaken = true
+                    return true
+                }
+                state.waiters.append(waiter)
+                return false
+            }
+            if isIn { waiter.resume() }
         }
-        await withCheckedContinuation { waiters.append($0) }
     }
 
     func leave() {
-        guard !waiters.isEmpty else {
-            isTaken = false
-            return
+        let next = state.withLock { state in
+            state.isTaken = !state.waiters.isEmpty
+            return state.isTaken ? state.waiters.removeFirst() : nil
         }
-        waiters.removeFirst().resume()
+        next?.resume()
     }
 }

@@ -22,11 +22,19 @@ struct CampaignDaemon: Service {
     private let lock: SpoolLock
     private let started: Configuration
     private let surroundings: Surroundings
+    /// Of all that has no thread of its own, and of what is planned and imported.
+    private let executor: any SerialExecutor
+    private let planning: any SerialExecutor
+    /// Of the signs of life: no part that is stuck keeps them from naming it.
+    private let watching: any SerialExecutor
 
     /// Locks, opens, recovers. Throws what makes a start impossible.
     init(configuration: Configuration, path: String, surroundings: Surroundings) async throws {
         self.path = path
         self.surroundings = surroundings
+        executor = surroundings.executor("campaignd")
+        planning = surroundings.executor("campaignd.planning")
+        watching = surroundings.executor("campaignd.signs")
         started = configuration
         let clocks = surroundings.clocks
         let settings = Settings(configuration)
@@ -56,7 +64,7 @@ struct CampaignDaemon: Service {
             wakeLanes: { [board] in board.wakeAll() })
         fleet = try await Fleet(
             context: context, library: library, recovered: recovery.relays.union(recovery.domains), board: board,
-            connection: surroundings.connection)
+            connection: surroundings.connection, executor: surroundings.executor)
         intake = Intake(
             context: context, library: library, keeper: keeper, surroundings: surroundings,
             wakeLanes: { [board] in board.wakeAll() })
@@ -116,7 +124,7 @@ struct CampaignDaemon: Service {
     }
 
     func run() async throws {
-        let door = try ReloadDoor(directory: surroundings.runtimeDirectory)
+        let door = try ReloadDoor(directory: surroundings.runtimeDirectory, executor: executor.forTasks)
         defer { door.close() }
         try await withGracefulShutdownHandler {
             try await work(reloads: door.reloads)
@@ -133,17 +141,18 @@ struct CampaignDaemon: Service {
         try await withThrowingTaskGroup(of: Void.self) { group in
             await metrics.prepare()
             try await fleet.begin(keeper: keeper)
-            let alive = Task { await signs.keepAlive() }
-            let status = Task { await signs.showStatus() }
-            group.addTask { await intake.run() }
-            group.addTask { await intake.runHeavyWork() }
-            group.addTask { await rewriteReceipts() }
-            group.addTask { await inbound.run() }
-            group.addTask { await settler?.run() }
-            group.addTask { [context] in await ConsentWatch(context: context).run() }
-            group.addTask { await keeper.run() }
-            group.addTask { await metrics.run() }
-            let reloads = Task { await watch(reloads) }
+            let own = executor.forTasks
+            let alive = Task(executorPreference: watching.forTasks) { await signs.keepAlive() }
+            let status = Task(executorPreference: own) { await signs.showStatus() }
+            group.addTask(executorPreference: intake.executor.forTasks) { await intake.run() }
+            group.addTask(executorPreference: planning.forTasks) { await intake.runHeavyWork() }
+            group.addTask(executorPreference: own) { await rewriteReceipts() }
+            group.addTask(executorPreference: inbound.executor.forTasks) { await inbound.run() }
+            group.addTask(executorPreference: settler?.executor.forTasks) { await settler?.run() }
+            group.addTask(executorPreference: own) { [context] in await ConsentWatch(context: context).run() }
+            group.addTask(executorPreference: keeper.executor.forTasks) { await keeper.run() }
+            group.addTask(executorPreference: metrics.executor.forTasks) { await metrics.run() }
+            let reloads = Task(executorPreference: own) { await watch(reloads) }
             signs.tell { () throws(NotificationError) in try notifier.ready() }
             context.journal.note(.notice, .started, "campaignd serves \(context.spool.path)")
             await context.stopping.wait()

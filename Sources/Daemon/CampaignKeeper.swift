@@ -19,7 +19,7 @@ actor CampaignKeeper {
     private var streaks: [Int64: Streaks] = [:]
     /// Campaigns whose report was dropped and which are not marked as reported yet.
     var handedIn: Set<Int64> = []
-    private let executor: any SerialExecutor
+    let executor: any SerialExecutor
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     private var shown: [Int64: Receipt] = [:]
@@ -27,8 +27,8 @@ actor CampaignKeeper {
     /// What was counted of campaigns by domain, and when.
     private var countedDomains: [Int64: CountedDomains] = [:]
     private let wakeLanes: @Sendable () -> Void
-    /// Campaigns whose files are being written, with those who wait to write them, too.
-    private var writers: [Int64: [CheckedContinuation<Void, Never>]] = [:]
+    /// Campaigns whose files are being written, and how many write them or wait for that.
+    private var writers: [Int64: (gate: Gate, count: Int)] = [:]
     /// Those of them whose recipients.csv is long.
     private var longTables: Set<Int64> = []
     /// Campaigns whose files stand, and whose report could not be handed in.
@@ -296,20 +296,16 @@ actor CampaignKeeper {
 
     // The receipts of one campaign are written one after another: of two the first must not come last.
     private func begin(_ number: Int64) async {
-        guard writers[number] != nil else {
-            writers[number] = []
-            return
-        }
-        await withCheckedContinuation { writers[number]?.append($0) }
+        let (gate, count) = writers[number] ?? (Gate(), 0)
+        writers[number] = (gate, count + 1)
+        await gate.enter()
     }
 
     /// Gives the turn to who waits for it.
     private func end(_ number: Int64) {
-        if writers[number]?.isEmpty == false {
-            writers[number]?.removeFirst().resume()
-        } else {
-            writers[number] = nil
-        }
+        guard let (gate, count) = writers[number] else { return }
+        writers[number] = count > 1 ? (gate, count - 1) : nil
+        gate.leave()
     }
 
     /// Writes the receipt of a campaign again, at its end recipients.csv before it, and returns it; nil if the job has

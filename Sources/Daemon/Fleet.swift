@@ -15,13 +15,18 @@ actor Fleet {
     private var lanes: [String: (lane: RelayLane, settings: Configuration.Relay, task: Task<Void, Never>)] = [:]
     private let board: LaneBoard
     private let connection: @Sendable (Configuration.Relay) throws -> any RelayConnection
+    private let executor: @Sendable (String) -> any SerialExecutor
+    /// Each lane has a thread of its own, so that nothing but its own work makes its dots late.
+    private var executors: [String: any SerialExecutor] = [:]
     private var isEnding = false
 
     init(
         context: DaemonContext, library: CampaignLibrary, recovered: Set<String>, board: LaneBoard,
-        connection: @escaping @Sendable (Configuration.Relay) throws -> any RelayConnection
+        connection: @escaping @Sendable (Configuration.Relay) throws -> any RelayConnection,
+        executor: @escaping @Sendable (String) -> any SerialExecutor
     ) async throws {
         self.connection = connection
+        self.executor = executor
         self.context = context
         self.library = library
         self.recovered = recovered
@@ -51,7 +56,7 @@ actor Fleet {
     /// Takes a new configuration into force. Connections whose settings changed are begun anew; their pace goes on.
     func reload(_ new: Configuration, keeper: CampaignKeeper) async throws {
         let clocks = context.clocks
-        await overall.change(messagesPerHour: new.messagesPerHour, bootID: clocks.bootID, now: clocks.boot)
+        overall.change(messagesPerHour: new.messagesPerHour, bootID: clocks.bootID, now: clocks.boot)
         for (name, settings) in new.relays.sorted(by: { $0.key < $1.key }) {
             guard let known = lanes[name] else {
                 let stored = try await context.ledger.storedSlot(relay: name)
@@ -90,14 +95,16 @@ actor Fleet {
 
     private nonisolated func end(_ lane: RelayLane, _ task: Task<Void, Never>) async {
         // An interruption reaches only the call that is under way, so it is repeated until the lane is gone.
-        let repeated = Task { [clocks = context.clocks] in
-            while !Task.isCancelled {
-                lane.end()
-                try await clocks.sleep(until: clocks.boot.adding(nanoseconds: 50_000_000))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [clocks = context.clocks] in
+                while !Task.isCancelled {
+                    lane.end()
+                    try? await clocks.sleep(until: clocks.boot.adding(nanoseconds: 50_000_000))
+                }
             }
+            await task.value
+            group.cancelAll()
         }
-        await task.value
-        repeated.cancel()
     }
 
     private func launch(
@@ -108,7 +115,9 @@ actor Fleet {
         let lane = RelayLane(
             name: name, context: context, library: library, keeper: keeper, overall: overall, records: records,
             connection: connection, pacer: pacer, recovered: recovered)
-        lanes[name] = (lane, settings, Task { await lane.run() })
+        let executor = executors[name] ?? executor("campaignd.lane \(name)")
+        executors[name] = executor
+        lanes[name] = (lane, settings, Task(executorPreference: executor.forTasks) { await lane.run() })
         board.replace(by: lanes.values.map(\.lane))
     }
 }

@@ -12,7 +12,7 @@ import Spool
 actor Inbound {
     private let context: DaemonContext
     private let keeper: CampaignKeeper
-    private let executor: any SerialExecutor
+    let executor: any SerialExecutor
     /// What was left where it is, and when it is looked at again.
     private var left: [DirectoryEntryName: BootInstant] = [:]
 

@@ -16,7 +16,7 @@ actor Intake {
     private let library: CampaignLibrary
     let keeper: CampaignKeeper
     private let wakeLanes: @Sendable () -> Void
-    private let executor: any SerialExecutor
+    let executor: any SerialExecutor
     private let watchesIncoming: Bool
     private nonisolated let bell = Bell()
     private nonisolated let pause = Bell()
@@ -94,8 +94,9 @@ actor Intake {
                 break
             }
             if watch == nil, watchesIncoming { watch = arm() }
-            let next = await look()
-            await bell.wait(until: context.clocks.boot.adding(nanoseconds: next), clocks: context.clocks)
+            let next = context.clocks.boot.adding(nanoseconds: await look())
+            let common = context.clocks.commonMoment(every: Intake.scanInterval)
+            await bell.wait(until: min(next, common), clocks: context.clocks)
         }
         watch?.source.cancel()
         addHeavyWork.finish()

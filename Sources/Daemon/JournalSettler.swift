@@ -15,7 +15,7 @@ actor JournalSettler {
     private let wakeLanes: @Sendable () -> Void
     private let read: Reading
     private let judge: @Sendable (PostfixTrace, PostfixTrace.Question, Timestamp) -> PostfixTrace.Verdict
-    private let executor: any SerialExecutor
+    let executor: any SerialExecutor
     /// Nothing is given up earlier than a quarter of an hour after the first look: Postfix may have been down as well.
     private var firstLook: Timestamp?
 
@@ -60,7 +60,9 @@ actor JournalSettler {
         tryReading()
         while !context.stopping.isSet {
             context.progress.beat("settling", at: context.clocks.boot)
-            let next = context.clocks.boot.adding(nanoseconds: await look())
+            let next = min(
+                context.clocks.boot.adding(nanoseconds: await look()),
+                context.clocks.commonMoment(every: JournalSettler.quiet))
             context.progress.rests("settling", from: context.clocks.boot, until: next)
             await context.doubts.wait(until: next, clocks: context.clocks)
         }

@@ -54,9 +54,12 @@ package enum Launch {
     /// Runs the daemon and exits with its status.
     ///
     /// The work is not that of an asynchronous `main`, which would run above the default priority: a hardened service
-    /// is refused that.
+    /// is refused that. Nor is it that of Swift's shared threads: see `QueueExecutor`.
     package static func serve(configuration path: String) -> Never {
-        Task.detached(priority: .medium) { exit(await run(configuration: path)) }
+        let executor = QueueExecutor(label: "campaignd.main")
+        Task.detached(executorPreference: executor.forTasks, priority: .medium) {
+            exit(await run(configuration: path))
+        }
         dispatchMain()
     }
 

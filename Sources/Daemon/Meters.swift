@@ -102,6 +102,9 @@ final class Meters: Sendable {
         bell.ring()
     }
 
+    /// Whether any lane has a message that waits for its slot.
+    var isAnythingDue: Bool { state.withLock { $0.relays.values.contains { $0.expected != nil } } }
+
     func values(now: BootInstant) -> Values {
         state.withLock { state in
             for relay in state.relays.keys { Meters.prune(&state.relays[relay, default: Relay()].dots, now: now) }

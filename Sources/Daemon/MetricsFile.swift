@@ -10,7 +10,7 @@ import Spool
 /// Trouble with it is told, and never keeps anything else from its work.
 actor MetricsFile {
     private let context: DaemonContext
-    private let executor: any SerialExecutor
+    let executor: any SerialExecutor
     /// Where the file is unless the configuration says so: the service's directory for what lives as long as it does.
     private let runtimeDirectory: String?
     private let startedAt: Timestamp
@@ -80,11 +80,12 @@ actor MetricsFile {
             if written != path { remove() }
             await write(to: path)
             let now = context.clocks.boot
-            await bell.wait(until: now.adding(nanoseconds: MetricsFile.pause), clocks: context.clocks)
-            guard !context.stopping.isSet else { break }
-            let isBusy = context.meters.values(now: now).relays.values.contains { $0.expected != nil }
+            let isBusy = context.meters.isAnythingDue
             let interval = isBusy ? MetricsFile.busyInterval : MetricsFile.idleInterval
             await context.meters.bell.wait(until: now.adding(nanoseconds: interval), clocks: context.clocks)
+            let soonest = now.adding(nanoseconds: MetricsFile.pause)
+            guard !context.stopping.isSet, context.clocks.boot < soonest else { continue }
+            await bell.wait(until: soonest, clocks: context.clocks)
         }
         remove()
     }

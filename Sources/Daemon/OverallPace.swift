@@ -2,44 +2,47 @@ import Mailing
 import Synchronization
 
 /// The limit over all relays together: one dot at a time, each a full interval after the one before.
-actor OverallPace {
+final class OverallPace: Sendable {
     /// Under this name the ledger keeps its slot.
     static let name = ""
 
     private let gate = Gate()
-    private var pacer: Pacer?
+    private let pacer: Mutex<Pacer?>
 
     init(pacer: Pacer?) {
-        self.pacer = pacer
+        self.pacer = Mutex(pacer)
     }
 
     /// A reload changed the limit, or took it away.
     func change(messagesPerHour: Int?, bootID: BootID, now: BootInstant) {
-        guard let messagesPerHour else {
-            pacer = nil
-            return
-        }
-        if pacer == nil {
-            pacer = Pacer(messagesPerHour: messagesPerHour, stored: nil, wasInFlight: true, bootID: bootID, now: now)
-        } else {
-            pacer?.change(messagesPerHour: messagesPerHour)
+        pacer.withLock { pacer in
+            guard let messagesPerHour else {
+                pacer = nil
+                return
+            }
+            if pacer == nil {
+                pacer = Pacer(
+                    messagesPerHour: messagesPerHour, stored: nil, wasInFlight: true, bootID: bootID, now: now)
+            } else {
+                pacer?.change(messagesPerHour: messagesPerHour)
+            }
         }
     }
 
     /// Waits for the turn of the caller; nil if there is no such limit. The caller must leave its turn again.
     func enter(now: @Sendable () -> BootInstant) async -> OverallTurn? {
-        guard pacer != nil else { return nil }
+        guard pacer.withLock({ $0 != nil }) else { return nil }
         await gate.enter()
-        guard let pacer else {
-            await gate.leave()
+        guard let pacer = pacer.withLock({ $0 }) else {
+            gate.leave()
             return nil
         }
         return OverallTurn(pace: self, slot: pacer.slot(now: now()), interval: pacer.interval)
     }
 
-    fileprivate func leave(writtenAt: BootInstant?) async {
-        if let writtenAt { pacer?.dotWritten(at: writtenAt) }
-        await gate.leave()
+    fileprivate func leave(writtenAt: BootInstant?) {
+        if let writtenAt { pacer.withLock { $0?.dotWritten(at: writtenAt) } }
+        gate.leave()
     }
 }
 
@@ -63,6 +66,6 @@ final class OverallTurn: Sendable {
     /// - Parameter writtenAt: When a dot was written; nil if none was.
     func leave(writtenAt: BootInstant?) {
         guard !hasLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        Task { [pace] in await pace.leave(writtenAt: writtenAt) }
+        pace.leave(writtenAt: writtenAt)
     }
 }

@@ -2,6 +2,7 @@ import Ledger
 import Logging
 import MIME
 import Mailing
+import Synchronization
 
 extension RelayLane {
     /// A stop waits so long, in nanoseconds, for an outcome that was heard to be recorded.
@@ -25,7 +26,7 @@ extension RelayLane {
             } catch {
                 if !isShut {
                     isShut = true
-                    await records.shut()
+                    records.shut()
                     await ledgerFails("the outcome of a delivery cannot be recorded: \(error)")
                     ledgerNote("the outcome of delivery \(due.id) cannot be recorded, so nothing is sent: \(error)")
                 }
@@ -43,7 +44,7 @@ extension RelayLane {
             await pauseBriefly()
         }
         if isShut {
-            await records.open()
+            records.open()
             if isRecorded { await ledgerIsWell() }
         }
     }
@@ -121,7 +122,7 @@ extension RelayLane {
     }
 
     func ledgerIsWell() async {
-        guard context.progress.ledgerTrouble != nil, await records.isOpen, context.progress.ledgerTrouble(nil) else {
+        guard context.progress.ledgerTrouble != nil, records.isOpen, context.progress.ledgerTrouble(nil) else {
             return
         }
         context.journal.note(.notice, .ledgerWorks, "the ledger can be used again; sending goes on")
@@ -141,24 +142,38 @@ extension RelayLane {
 }
 
 /// Keeps all dots back while an outcome that was heard is not recorded yet.
-actor RecordGate {
-    private var unrecorded = 0
-    private var waiters: [CheckedContinuation<Void, Never>] = []
+final class RecordGate: Sendable {
+    private struct State {
+        var unrecorded = 0
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
 
-    var isOpen: Bool { unrecorded == 0 }
+    private let state = Mutex(State())
 
-    func shut() { unrecorded += 1 }
+    var isOpen: Bool { state.withLock { $0.unrecorded == 0 } }
+
+    func shut() {
+        state.withLock { $0.unrecorded += 1 }
+    }
 
     func open() {
-        unrecorded -= 1
-        guard unrecorded == 0 else { return }
+        let waiters = state.withLock { state in
+            state.unrecorded -= 1
+            guard state.unrecorded == 0 else { return [CheckedContinuation<Void, Never>]() }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
         for waiter in waiters { waiter.resume() }
-        waiters = []
     }
 
     /// Returns when every outcome is recorded.
     func pass() async {
-        guard unrecorded > 0 else { return }
-        await withCheckedContinuation { waiters.append($0) }
+        await withCheckedContinuation { waiter in
+            let isOpen = state.withLock { state in
+                if state.unrecorded > 0 { state.waiters.append(waiter) }
+                return state.unrecorded == 0
+            }
+            if isOpen { waiter.resume() }
+        }
     }
 }

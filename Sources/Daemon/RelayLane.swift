@@ -138,7 +138,7 @@ actor RelayLane {
         if until == nil { turns = Turns() }
         let boot = context.clocks.boot
         // Whoever makes something due rings; what becomes due by time alone follows a wall clock that may be set.
-        var deadline = boot.adding(nanoseconds: until == nil ? 600_000_000_000 : 30_000_000_000)
+        var deadline = context.clocks.commonMoment(every: until == nil ? 600_000_000_000 : 30_000_000_000)
         if let until {
             deadline = min(deadline, boot.adding(nanoseconds: (until.milliseconds - now.milliseconds) * 1_000_000))
         }
@@ -227,7 +227,7 @@ actor RelayLane {
     ) async throws(LedgerError) {
         let slot = max(slot(of: due), turn?.slot ?? context.clocks.boot)
         await sleep(until: slot.adding(nanoseconds: -RelayLane.commitLead))
-        guard !isEnding.isSet, await records.isOpen else { return await closeConnection() }
+        guard !isEnding.isSet, records.isOpen else { return await closeConnection() }
         var claims = claims(of: due)
         if let turn { claims.append(SlotClaim(name: OverallPace.name, interval: turn.interval)) }
         let intent: Intent

@@ -33,11 +33,13 @@ struct ReloadDoor {
     private let signals: Task<Void, Never>
     private let source: (any DispatchSourceRead)?
 
-    /// - Parameter directory: the runtime directory; nil if there is none, and so no door but the signal.
-    init(directory: String?) throws(ReloadSocketError) {
+    /// - Parameters:
+    ///   - directory: the runtime directory; nil if there is none, and so no door but the signal.
+    ///   - executor: where it is waited for signals.
+    init(directory: String?, executor: (any TaskExecutor)? = nil) throws(ReloadSocketError) {
         let (reloads, add) = AsyncStream.makeStream(of: Reload.self)
         self.reloads = reloads
-        signals = Task {
+        signals = Task(executorPreference: executor) {
             for await _ in await UnixSignalsSequence(trapping: .sighup) { add.yield(Reload()) }
         }
         guard let directory else {

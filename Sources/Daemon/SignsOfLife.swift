@@ -42,6 +42,7 @@ struct SignsOfLife: Sendable {
         var stoppedAt: BootInstant?
         var told: Set<String> = []
         var storage = storageWatch
+        var memory = IdleMemory()
         while !Task.isCancelled {
             let now = context.clocks.boot
             let stuck = context.progress.stuck(at: now)
@@ -54,6 +55,7 @@ struct SignsOfLife: Sendable {
             }
             told = Set(stuck)
             storage.look()
+            memory.look(isBusy: context.stopping.isSet || context.meters.isAnythingDue)
             // What only looked stuck, as after the machine slept, must not miss its time.
             var next = stuck.isEmpty ? interval : min(interval, SignsOfLife.stuckInterval)
             if context.stopping.isSet {
@@ -67,7 +69,8 @@ struct SignsOfLife: Sendable {
                 }
                 next = min(next, SignsOfLife.stopInterval)
             }
-            await bell.wait(until: now.adding(nanoseconds: next), clocks: context.clocks)
+            let common = context.clocks.commonMoment(every: interval)
+            await bell.wait(until: min(now.adding(nanoseconds: next), common), clocks: context.clocks)
         }
     }
 

@@ -10,7 +10,7 @@ struct Surroundings: Sendable {
     var connection: @Sendable (Configuration.Relay) throws -> any RelayConnection = {
         try RelayFactory.connection($0)
     }
-    /// What an actor runs on whose work blocks; the text says which one.
+    /// What a part of the daemon runs on; the text says which one.
     var executor: @Sendable (String) -> any SerialExecutor = { QueueExecutor(label: $0) }
     /// The decisions that are taken inside the ledger's transactions.
     var rules = HandOverRules()

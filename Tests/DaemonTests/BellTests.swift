@@ -129,7 +129,7 @@ struct GateTests {
                     await room.come()
                     await Task.yield()
                     await room.go()
-                    await gate.leave()
+                    gate.leave()
                 }
             }
         }
@@ -140,7 +140,7 @@ struct GateTests {
         let gate = Gate()
         for _ in 0..<3 {
             await gate.enter()
-            await gate.leave()
+            gate.leave()
         }
     }
 }
@@ -149,32 +149,32 @@ struct GateTests {
 struct RecordGateTests {
     @Test func `an open gate lets everybody pass`() async {
         let gate = RecordGate()
-        #expect(await gate.isOpen)
+        #expect(gate.isOpen)
         await gate.pass()
     }
 
     @Test func `a gate that two shut opens when both have opened it`() async {
         let gate = RecordGate()
-        await gate.shut()
-        await gate.shut()
+        gate.shut()
+        gate.shut()
         let passed = StopFlag()
         let waiter = Task {
             await gate.pass()
             passed.set()
         }
-        await gate.open()
-        #expect(await !gate.isOpen)
+        gate.open()
+        #expect(!gate.isOpen)
         #expect(!passed.isSet)
-        await gate.open()
+        gate.open()
         await waiter.value
-        #expect(await gate.isOpen)
+        #expect(gate.isOpen)
     }
 
     @Test func `all who wait pass at once`() async {
         let gate = RecordGate()
-        await gate.shut()
+        gate.shut()
         let waiters = (0..<20).map { _ in Task { await gate.pass() } }
-        await gate.open()
+        gate.open()
         for waiter in waiters { await waiter.value }
     }
 }

@@ -63,6 +63,21 @@ struct CampaignKeeperTests {
         #expect(try fixture.producer().recipients("c")?.count == 2)
     }
 
+    @Test func `all who write one receipt have their turn, whatever threads they run on`() async throws {
+        try await fixture.plan(campaign())
+        let executors = ["one", "other"].map { QueueExecutor(label: $0) }
+        let job = try #require(JobID("c"))
+        for _ in 0..<300 {
+            try await withThrowingTaskGroup(of: Void.self) { [keeper = fixture.keeper] group in
+                for executor in executors {
+                    group.addTask(executorPreference: executor.forTasks) { try await keeper.refresh(job: job) }
+                }
+                try await group.waitForAll()
+            }
+        }
+        #expect(try receipt().state == "running")
+    }
+
     @Test func `a campaign is finished when only doubt is left`() async throws {
         try await fixture.plan(campaign(1))
         let relay = fixture.relay()

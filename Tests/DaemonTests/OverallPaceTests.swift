@@ -54,14 +54,14 @@ struct OverallPaceTests {
         let pace = pace(3000)
         let first = try #require(await pace.enter(now: now))
         let second = Task { [now] in await pace.enter(now: now) == nil }
-        await pace.change(messagesPerHour: nil, bootID: clock.bootID, now: clock.boot)
+        pace.change(messagesPerHour: nil, bootID: clock.bootID, now: clock.boot)
         first.leave(writtenAt: clock.boot)
         #expect(await second.value)
     }
 
     @Test func `a limit that a reload brings begins with a full interval`() async throws {
         let pace = pace(nil)
-        await pace.change(messagesPerHour: 100, bootID: clock.bootID, now: clock.boot)
+        pace.change(messagesPerHour: 100, bootID: clock.bootID, now: clock.boot)
         let turn = try #require(await pace.enter(now: now))
         #expect(turn.slot == clock.boot.adding(nanoseconds: 36_000_000_000))
     }

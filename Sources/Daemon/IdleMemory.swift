@@ -1,0 +1,19 @@
+import Systemd
+
+/// Keeps a daemon that has nothing to do small.
+struct IdleMemory {
+    /// Bytes of files that were mapped after they were given back for the last time.
+    private var kept = 0
+
+    /// So many more bytes than then are worth giving back: those of a start, or of a mailing that has ended.
+    private static let worthwhile = 8 << 20
+
+    /// Called now and then.
+    ///
+    /// - Parameter isBusy: Whether the code is needed soon: nothing shall be late for want of a page.
+    mutating func look(isBusy: Bool) {
+        guard !isBusy, let resident = MappedFiles.resident, resident - kept > IdleMemory.worthwhile else { return }
+        MappedFiles.release()
+        kept = MappedFiles.resident ?? resident
+    }
+}

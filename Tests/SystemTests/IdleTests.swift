@@ -1,0 +1,26 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension WholeDaemon {
+    /// What the daemon costs while it has nothing to do. `make idle` holds it to the real limits.
+    @Suite struct IdleTests {
+        /// The usual is seven a minute. One visit a second, as libdispatch pays to threads that it shares, makes sixty.
+        private static let wakeUps = 30
+
+        @Test(.timeLimit(.minutes(5)))
+        func `after a campaign is finished hardly anything wakes the daemon, and it is small`() async throws {
+            let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+            let binary = try DaemonProcess.findBinary()
+            // A debug build has its libraries apart, and is larger.
+            let isRelease = ProcessInfo.processInfo.environment["CAMPAIGND_BINARY"]?.isEmpty == false
+            let result = try await runProcess(
+                [
+                    "/usr/bin/env", "python3", "\(folder)/idle/idle", binary, "--campaign",
+                    "--wake-ups", "\(IdleTests.wakeUps)", "--mebibytes", isRelease ? "26" : "200",
+                ], timeout: .seconds(280))
+            Figures.say("idle:\n\(result.outputText)")
+            #expect(result.status == 0, "\(result.outputText)\n\(result.errorText)")
+        }
+    }
+}
