@@ -51,11 +51,19 @@ extension Doctor {
         }
     }
 
-    /// By its owner and its mode; what a group opens to it is not asked.
     private func isReadable(_ path: String, by user: UInt32?) -> Bool {
         var status = stat()
         guard let user, user != 0, stat(path, &status) == 0 else { return true }
+        // Where groups cannot be looked up, that is told as what it is, and not as a fault of the presets.
+        guard let account = try? SystemAccounts.account(of: user) else { return true }
+        return Doctor.mayRead(status, account)
+    }
+
+    /// Whether the mode lets a user read a file, or read and enter a directory. The first class that fits decides:
+    /// path_resolution(7). What an ACL says beyond that is not asked.
+    static func mayRead(_ status: stat, _ account: Account) -> Bool {
         let rights: UInt32 = status.st_mode & S_IFMT == S_IFDIR ? 0o5 : 0o4
-        return status.st_uid == user ? status.st_mode >> 6 & rights == rights : status.st_mode & rights == rights
+        let shift: UInt32 = status.st_uid == account.uid ? 6 : account.groups.contains(status.st_gid) ? 3 : 0
+        return status.st_mode >> shift & rights == rights
     }
 }

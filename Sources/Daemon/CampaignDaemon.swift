@@ -25,8 +25,6 @@ struct CampaignDaemon: Service {
     /// Of all that has no thread of its own, and of what is planned and imported.
     private let executor: any SerialExecutor
     private let planning: any SerialExecutor
-    /// Of the signs of life: no part that is stuck keeps them from naming it.
-    private let watching: any SerialExecutor
 
     /// Locks, opens, recovers. Throws what makes a start impossible.
     init(configuration: Configuration, path: String, surroundings: Surroundings) async throws {
@@ -34,7 +32,6 @@ struct CampaignDaemon: Service {
         self.surroundings = surroundings
         executor = surroundings.executor("campaignd")
         planning = surroundings.executor("campaignd.planning")
-        watching = surroundings.executor("campaignd.signs")
         started = configuration
         let clocks = surroundings.clocks
         let settings = Settings(configuration)
@@ -142,7 +139,7 @@ struct CampaignDaemon: Service {
             await metrics.prepare()
             try await fleet.begin(keeper: keeper)
             let own = executor.forTasks
-            let alive = Task(executorPreference: watching.forTasks) { await signs.keepAlive() }
+            let alive = Task(executorPreference: surroundings.watching) { await signs.keepAlive() }
             let status = Task(executorPreference: own) { await signs.showStatus() }
             group.addTask(executorPreference: intake.executor.forTasks) { await intake.run() }
             group.addTask(executorPreference: planning.forTasks) { await intake.runHeavyWork() }

@@ -104,7 +104,10 @@ struct Expander {
     ///
     /// - Parameter finish: When it would be ready; nil if never.
     static func warning(_ finish: Timestamp?, _ plan: CampaignPlan) -> String? {
-        guard let finish else { return "its window and that of its relay leave no time to send it in" }
+        guard let finish else {
+            return "its window and that of its relay leave no time to send it in, or its relay is not configured any "
+                + "more"
+        }
         guard finish > plan.expires else { return nil }
         return "at this rate it would end at \(finish), after it expires at \(plan.expires)"
     }

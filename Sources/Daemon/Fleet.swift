@@ -61,7 +61,7 @@ actor Fleet {
             guard let known = lanes[name] else {
                 let stored = try await context.ledger.storedSlot(relay: name)
                 let pacer = Pacer(
-                    messagesPerHour: settings.messagesPerHour, stored: stored, wasInFlight: false,
+                    messagesPerHour: settings.messagesPerHour, stored: stored, wasInFlight: recovered.contains(name),
                     bootID: clocks.bootID, now: clocks.boot)
                 try launch(name, settings, pacer: pacer, keeper: keeper)
                 continue

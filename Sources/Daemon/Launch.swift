@@ -80,10 +80,12 @@ package enum Launch {
         let logger = logger(clock: clocks)
         do {
             var surroundings = Surroundings(clocks: clocks, logger: logger, machine: MachineIdentity.here)
+            surroundings.watching = clocks.thread
             let postfix = PostfixJournal(boot: clocks.bootID)
             surroundings.postfixReading = { user, since in try postfix.read(user: user, since: since) }
             surroundings.runtimeDirectory = runtimeDirectory
             surroundings.intentsInJournal = { intentsInJournal(ledger: $0, logger: logger) }
+            tell("Opening the ledger and checking it", logger)
             let daemon = try await CampaignDaemon(
                 configuration: configuration, path: path, surroundings: surroundings)
             let group = ServiceGroup(
@@ -102,6 +104,15 @@ package enum Launch {
             return fail(logger, "\(error)", temporaryStatus, .brokeOff)
         } catch {
             return fail(logger, "\(error)", temporaryStatus)
+        }
+    }
+
+    /// Why a start takes long, in `systemctl status`.
+    private static func tell(_ status: String, _ logger: Logger) {
+        do throws(NotificationError) {
+            try ServiceNotifier().status(status)
+        } catch {
+            logger.info("\(error)")
         }
     }
 

@@ -83,8 +83,6 @@ struct CompletionTests {
         let generated = try await runProcess([line.binary, "--generate-completion-script", shell])
         #expect(generated.status == 0)
         for word in ["reroute", "campaignctl"] { #expect(generated.outputText.contains(word)) }
-        // Where a shell is not installed, nobody completes with it.
-        guard try await runProcess(["sh", "-c", "command -v \(shell)"]).status == 0 else { return }
         let path = try line.daemon.directory.write(generated.output, to: "completion.\(shell)")
         let checked = try await runProcess([shell, check, path])
         #expect(checked.status == 0, "\(checked.errorText)")

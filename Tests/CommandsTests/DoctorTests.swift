@@ -185,6 +185,19 @@ import Testing
         #expect(try await finding().remedy?.contains("install them again") == true)
     }
 
+    @Test(
+        arguments: [
+            (0o640, 1, 2, true), (0o640, 1, 3, false), (0o604, 1, 3, true), (0o604, 1, 2, false), (0o200, 7, 2, false),
+            (0o400, 7, 3, true), (0o040_750, 1, 2, true), (0o040_740, 1, 2, false), (0o040_700, 7, 3, true),
+        ] as [(UInt32, UInt32, UInt32, Bool)])
+    func `who may read a preset is decided by its owner, its group and its mode`(
+        mode: UInt32, owner: UInt32, group: UInt32, mayRead: Bool
+    ) {
+        var status = stat()
+        (status.st_mode, status.st_uid, status.st_gid) = (mode, owner, group)
+        #expect(Doctor.mayRead(status, Account(uid: 7, name: "reader", groups: [2])) == mayRead)
+    }
+
     @Test func `warnings are no faults`() async throws {
         var patient = try Patient()
         let user = patient.surroundings.user

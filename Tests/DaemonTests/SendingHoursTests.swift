@@ -138,7 +138,7 @@ struct SendingHoursTests {
         await fixture.writeReceipts()
         #expect(
             try warnings(fixture) == [
-                "its window and that of its relay leave no time to send it in",
+                "its window and that of its relay leave no time to send it in, or its relay is not configured any more",
                 "it waits for its window, which is never open together with that of its relay",
             ])
         #expect(try receipt(fixture).json["estimatedFinish"] == .null)
