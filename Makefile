@@ -68,7 +68,7 @@ system: debug ## the tests of the whole daemon: crashes, faults, systemd, Postfi
 prove: test-packages build package debug ## try whole what `make test` tries in part; FUZZ_SECONDS, SOAK_MINUTES; hours
 	@CAMPAIGND_PACKAGE="$$(ls $$PWD/$(DEB)/campaignd_*.deb)" Tests/prove $(RELEASE)/campaignd
 
-replay: debug ## play one random world again: make replay SEED=n
+replay: debug ## play random worlds again: make replay SEED=n, or SEED=first-last
 	@CAMPAIGND_SEED=$(SEED) SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT) test --skip-build --filter RandomWorldTests
 
 fuzz: test-packages ## feed the readers with what nobody would write: FUZZ_SECONDS a target (600)

@@ -29,6 +29,20 @@ struct ClosingReport {
         return id
     }
 
+    /// Whether a job has the form of a report: those of the daemon have it.
+    static func isReport(_ campaign: Campaign) -> Bool {
+        campaign.purpose == purpose && campaign.basis == .service && campaign.id.text.contains(".report-")
+    }
+
+    /// By which relays a report goes: those that it names, as far as they are there and carry its sender; else one that
+    /// does, since nobody could name it for the report, which has to arrive though a relay goes while it is on its way.
+    static func relays(_ report: Campaign, _ configuration: Configuration) -> [String] {
+        let able = configuration.relays.filter { $0.value.carries(report.sender.address) }.keys
+        let named = report.relays.filter(able.contains)
+        guard named.isEmpty, let first = able.min() else { return named.isEmpty ? report.relays : named }
+        return [able.contains("default") ? "default" : first]
+    }
+
     /// The job as it is dropped: the same bytes for the same state of the ledger.
     var document: [UInt8] {
         let text = ClosingReport.template(lines.joined(separator: "\n") + "\n")

@@ -167,6 +167,7 @@ struct JobReview {
 
     /// The relays among which a campaign is divided.
     static func relays(_ campaign: Campaign, _ configuration: Configuration) -> [String] {
+        if ClosingReport.isReport(campaign) { return ClosingReport.relays(campaign, configuration) }
         if !campaign.relays.isEmpty { return campaign.relays }
         if configuration.relays["default"] != nil { return ["default"] }
         return configuration.relays.count == 1 ? Array(configuration.relays.keys) : []

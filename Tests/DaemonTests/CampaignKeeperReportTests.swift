@@ -318,5 +318,39 @@ struct CampaignKeeperReportTests {
         #expect(fixture.auditor.dots.map(\.relay) == ["second", "default"])
     }
 
+    /// Relays that go when the report is in incoming/ already; the one that carries it then, if any may.
+    @Test(
+        arguments: [
+            (["second"], ["default", "third"], "default"), (["default"], ["second", "third"], "second"),
+            (["second", "default"], ["third"], "third"), (["second"], ["second", "third"], "second"),
+            (["second"], [], nil),
+        ] as [([String], [String], String?)])
+    func `a report goes by another relay if its own goes while it is on its way`(
+        named: [String], left: [String], carrier: String?
+    ) async throws {
+        let fixture = try DaemonFixture(relays: ["default": 3000, "second": 3000, "third": 3000])
+        try await fixture.plan(campaign("a@people.example", extra: ["relays": .array(named.map { .string($0) })]))
+        await fixture.send(fixture.relay(named[0]), seconds: 5)
+        await fixture.writeReceipts()
+        #expect(try fixture.producer().names(in: "incoming").count == 1)
+        var configuration = fixture.configuration
+        configuration.relays = configuration.relays.filter { left.contains($0.key) }
+        for name in ["unable", "also-unable"] {
+            configuration.relays[name] = fixture.configuration.relays["default"]
+            configuration.relays[name]?.senders = ["somebody@other.example"].compactMap { AddressPattern($0) }
+        }
+        fixture.context.settings.replace(by: configuration)
+        try await fixture.serve()
+        let rejected = fixture.log.messages.filter { $0.contains("is rejected") }
+        guard let carrier else {
+            #expect(rejected.count == 1 && rejected[0].contains("there is no relay “second”"), "\(rejected)")
+            return
+        }
+        #expect(rejected == [])
+        await fixture.send(fixture.relay(carrier), seconds: 5)
+        #expect(fixture.auditor.dots.map(\.relay) == [named[0], carrier])
+        #expect(fixture.auditor.dots.last?.recipient == chief)
+    }
+
     private var reportTrouble: String { DaemonJournal.Event.reportTrouble.rawValue }
 }

@@ -4,10 +4,14 @@ import Testing
 
 /// Worlds from seeds: several relays and campaigns, people who change their minds, crashes, clocks that are set.
 struct RandomWorldTests {
-    /// `CAMPAIGND_SEED` plays one world again, with the daemon's journal.
+    /// `CAMPAIGND_SEED` plays one world again, with the daemon's journal, or several: the first and the last, with a
+    /// hyphen between them.
     private static var seeds: ClosedRange<UInt64> {
-        if let text = ProcessInfo.processInfo.environment["CAMPAIGND_SEED"], let seed = UInt64(text) {
-            return seed...seed
+        let wanted = (ProcessInfo.processInfo.environment["CAMPAIGND_SEED"] ?? "").split(separator: "-").map {
+            UInt64($0)
+        }
+        if let first = wanted.first.flatMap({ $0 }), let last = wanted.last.flatMap({ $0 }), first <= last {
+            return first...last
         }
         // A test run is the same each time; a whole proof looks for what nobody has seen yet.
         let first = Proof.isWhole ? UInt64.random(in: 1...1_000_000_000) : 716_456_216
