@@ -8,10 +8,7 @@ import Systemd
 ///
 /// Not Task.sleep, which goes by way of Swift's shared threads (see `QueueExecutor`). A thread of its own waits for the
 /// timer: a source of libdispatch would wake two. Who sleeps until the same moment is woken together.
-///
-/// A task may run on that thread (`executorPreference`), so that it is woken without waking another thread: only one
-/// that never takes long, for everybody who sleeps waits for it.
-final class Alarms: TaskExecutor {
+final class Alarms: Sendable {
     private struct Sleeper {
         var deadline: BootInstant
         /// Given whether the deadline was reached; if not, the task was cancelled.
@@ -23,9 +20,6 @@ final class Alarms: TaskExecutor {
         var count = 0
         /// When the timer goes off.
         var next: BootInstant?
-        /// What is to run on the thread, and whether it will see that by itself because it is awake.
-        var jobs: [UnownedJob] = []
-        var isAwake = false
     }
 
     private let state = Mutex(State())
@@ -42,7 +36,6 @@ final class Alarms: TaskExecutor {
                 Alarms.wait(for: timer)
                 guard let self else { return }
                 self.ring()
-                while let job = self.next() { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
             }
         }
     }
@@ -88,28 +81,9 @@ final class Alarms: TaskExecutor {
         guard isReached else { throw CancellationError() }
     }
 
-    /// Runs a job of a task soon, on the thread of the alarms.
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        state.withLock { state in
-            state.jobs.append(job)
-            set(&state)
-        }
-    }
-
-    /// What the thread has to run; nil if it may go to sleep.
-    private func next() -> UnownedJob? {
-        state.withLock { state in
-            guard state.jobs.isEmpty else { return state.jobs.removeFirst() }
-            state.isAwake = false
-            return nil
-        }
-    }
-
     /// The timer went off.
     private func ring() {
         let due = state.withLock { state in
-            state.isAwake = true
             state.next = nil
             let now = now()
             let due = state.sleepers.filter { $0.value.deadline <= now }
@@ -120,10 +94,9 @@ final class Alarms: TaskExecutor {
         for sleeper in due { sleeper.wake.resume(returning: true) }
     }
 
-    /// To the earliest deadline: nobody is woken for one who does not sleep any more. At once if there is a job.
+    /// To the earliest deadline: nobody is woken for one who does not sleep any more.
     private func set(_ state: inout State) {
-        let hasJobs = !state.jobs.isEmpty && !state.isAwake
-        let next = hasJobs ? BootInstant(nanoseconds: 0) : state.sleepers.values.map(\.deadline).min()
+        let next = state.sleepers.values.map(\.deadline).min()
         guard next != state.next else { return }
         state.next = next
         timer.set(to: next?.nanoseconds)

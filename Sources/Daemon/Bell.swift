@@ -69,6 +69,9 @@ final class Gate: Sendable {
 
     private let state = Mutex(State())
 
+    /// How many wait outside.
+    var waiting: Int { state.withLock { $0.waiters.count } }
+
     func enter() async {
         await withCheckedContinuation { waiter in
             let isIn = state.withLock { state in

@@ -25,6 +25,9 @@ struct CampaignDaemon: Service {
     /// Of all that has no thread of its own, and of what is planned and imported.
     private let executor: any SerialExecutor
     private let planning: any SerialExecutor
+    /// Of the signs of life: no part that is stuck keeps them from naming it, and a service manager that does not
+    /// listen keeps nothing else back.
+    private let watching: any SerialExecutor
 
     /// Locks, opens, recovers. Throws what makes a start impossible.
     init(configuration: Configuration, path: String, surroundings: Surroundings) async throws {
@@ -32,6 +35,7 @@ struct CampaignDaemon: Service {
         self.surroundings = surroundings
         executor = surroundings.executor("campaignd")
         planning = surroundings.executor("campaignd.planning")
+        watching = surroundings.executor("campaignd.signs")
         started = configuration
         let clocks = surroundings.clocks
         let settings = Settings(configuration)
@@ -46,7 +50,7 @@ struct CampaignDaemon: Service {
         context = DaemonContext(
             ledger: ledger, spool: spool, clocks: clocks, settings: settings, journal: journal, progress: Progress(),
             stopping: StopFlag())
-        signs = SignsOfLife(context: context, notifier: notifier)
+        signs = SignsOfLife(context: context, notifier: notifier, keepsSmall: surroundings.keepsSmall)
         let recovery = try await ledger.recover(
             StartingPoint(
                 now: clocks.wall, machine: surroundings.machine,
@@ -137,9 +141,10 @@ struct CampaignDaemon: Service {
         for settings in started.relays.values { _ = try surroundings.connection(settings) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             await metrics.prepare()
+            await intake.watch()
             try await fleet.begin(keeper: keeper)
             let own = executor.forTasks
-            let alive = Task(executorPreference: surroundings.watching) { await signs.keepAlive() }
+            let alive = Task(executorPreference: watching.forTasks) { await signs.keepAlive() }
             let status = Task(executorPreference: own) { await signs.showStatus() }
             group.addTask(executorPreference: intake.executor.forTasks) { await intake.run() }
             group.addTask(executorPreference: planning.forTasks) { await intake.runHeavyWork() }
@@ -149,7 +154,9 @@ struct CampaignDaemon: Service {
             group.addTask(executorPreference: own) { [context] in await ConsentWatch(context: context).run() }
             group.addTask(executorPreference: keeper.executor.forTasks) { await keeper.run() }
             group.addTask(executorPreference: metrics.executor.forTasks) { await metrics.run() }
-            let reloads = Task(executorPreference: own) { await watch(reloads) }
+            // A directory service may let a reload wait for long, and a stop waits for what runs on the queue above.
+            let reading = surroundings.executor("campaignd.reloading").forTasks
+            let reloads = Task(executorPreference: reading) { await watch(reloads) }
             signs.tell { () throws(NotificationError) in try notifier.ready() }
             context.journal.note(.notice, .started, "campaignd serves \(context.spool.path)")
             await context.stopping.wait()

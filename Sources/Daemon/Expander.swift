@@ -16,16 +16,17 @@ struct Expander {
     /// Recipients of one campaign, all sources together.
     static let recipientLimit = 2_000_000
 
+    /// - Parameter configuration: That by which the campaign was found to have relays; nil for the one in force.
     init(
         context: DaemonContext, prepared: PreparedCampaign, directory: String, fingerprint: String,
-        accepted: Timestamp, limit: RecipientLimit? = nil
+        accepted: Timestamp, limit: RecipientLimit? = nil, configuration: Configuration? = nil
     ) {
         self.limit = limit
         self.context = context
         self.prepared = prepared
         self.directory = directory
         plan = Expander.plan(
-            prepared.campaign, context.settings.current, fingerprint: fingerprint, accepted: accepted)
+            prepared.campaign, configuration ?? context.settings.current, fingerprint: fingerprint, accepted: accepted)
     }
 
     static func plan(

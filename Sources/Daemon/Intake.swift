@@ -18,6 +18,7 @@ actor Intake {
     private let wakeLanes: @Sendable () -> Void
     let executor: any SerialExecutor
     private let watchesIncoming: Bool
+    private var incoming: (watcher: IncomingWatcher, source: any DispatchSourceRead)?
     private nonisolated let bell = Bell()
     private nonisolated let pause = Bell()
     private nonisolated let hints = Mutex(IncomingHints())
@@ -79,9 +80,13 @@ actor Intake {
         pause.ring()
     }
 
+    /// From here on the kernel tells what is renamed into incoming/: such a drop is complete, and taken at once.
+    func watch() {
+        if incoming == nil, watchesIncoming { incoming = arm() }
+    }
+
     /// Watches and scans until the daemon stops.
     func run() async {
-        var watch: (watcher: IncomingWatcher, source: any DispatchSourceRead)?
         await takeUnfinished()
         while !context.stopping.isSet {
             context.progress.beat("intake", at: context.clocks.boot)
@@ -93,17 +98,17 @@ actor Intake {
                 context.stopping.set(because: "\(lost) was moved or removed: it is made again at the next start")
                 break
             }
-            if watch == nil, watchesIncoming { watch = arm() }
+            watch()
             let next = context.clocks.boot.adding(nanoseconds: await look())
             let common = context.clocks.commonMoment(every: Intake.scanInterval)
             await bell.wait(until: min(next, common), clocks: context.clocks)
         }
-        watch?.source.cancel()
+        incoming?.source.cancel()
         addHeavyWork.finish()
         context.progress.gone("intake")
     }
 
-    private func arm() -> (IncomingWatcher, any DispatchSourceRead)? {
+    private func arm() -> (watcher: IncomingWatcher, source: any DispatchSourceRead)? {
         do {
             let watcher = try IncomingWatcher(context.spool)
             let source = DispatchSource.makeReadSource(

@@ -20,13 +20,16 @@ struct JobDesk {
     }
 
     private func plan(_ campaign: Campaign, _ drop: Intake.AcceptedDrop) async throws {
-        guard !JobReview.relays(campaign, context.settings.current).isEmpty else {
+        // A reload may come in between.
+        let configuration = context.settings.current
+        guard !JobReview.relays(campaign, configuration).isEmpty else {
             throw refusal("/relays", "there is no relay “default” any more: name the campaign's relays in “relays”")
         }
         let prepared = try await library.campaign(campaign.id)
         let expander = Expander(
             context: context, prepared: prepared, directory: context.spool.keptDirectory(of: campaign.id),
-            fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt, limit: drop.review.recipientLimit)
+            fingerprint: drop.review.fingerprint, accepted: drop.acceptedAt, limit: drop.review.recipientLimit,
+            configuration: configuration)
         let (number, state) = try await expander.expand(warnings: drop.review.warnings)
         wakeLanes()
         context.journal.note(

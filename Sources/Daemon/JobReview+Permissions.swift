@@ -20,6 +20,10 @@ extension JobReview {
 
     mutating func checkPermission(_ job: Job) {
         if isTrusted { return }
+        if case .campaign(let campaign) = job, ClosingReport.isReport(campaign) {
+            let message = "the purpose “\(ClosingReport.purpose)” with such an id is for reports of campaignd itself"
+            return refuse(message, pointer: "/purpose")
+        }
         if case .consent(let consent) = job, speaksForRecipients,
             consent.events.allSatisfy({ $0.by == .recipient })
         {

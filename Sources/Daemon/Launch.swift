@@ -40,7 +40,7 @@ package enum Launch {
             for line in words { complain(line) }
             return isAccepted ? 0 : 1
         } catch {
-            complain("the machine's boot id cannot be read: \(error)")
+            complain("the machine's clocks cannot be used: \(error)")
             return 1
         }
     }
@@ -66,6 +66,8 @@ package enum Launch {
     /// Runs the daemon. Returns the exit status.
     static func run(configuration path: String) async -> Int32 {
         signal(SIGPIPE, SIG_IGN)
+        // Until it is known what a reload means: the configuration is being read anyway.
+        signal(SIGHUP, SIG_IGN)
         let clocks: SystemClocks
         let configuration: Configuration
         do {
@@ -75,17 +77,17 @@ package enum Launch {
             return fail(logger(clock: nil), error.mistakes.joined(separator: "; "), status(of: error))
         } catch {
             return fail(
-                logger(clock: nil), "the machine's boot id cannot be read: \(error)", temporaryStatus)
+                logger(clock: nil), "the machine's clocks cannot be used: \(error)", temporaryStatus)
         }
         let logger = logger(clock: clocks)
         do {
             var surroundings = Surroundings(clocks: clocks, logger: logger, machine: MachineIdentity.here)
-            surroundings.watching = clocks.thread
+            surroundings.keepsSmall = true
             let postfix = PostfixJournal(boot: clocks.bootID)
             surroundings.postfixReading = { user, since in try postfix.read(user: user, since: since) }
             surroundings.runtimeDirectory = runtimeDirectory
             surroundings.intentsInJournal = { intentsInJournal(ledger: $0, logger: logger) }
-            tell("Opening the ledger and checking it", logger)
+            askForTime(logger)
             let daemon = try await CampaignDaemon(
                 configuration: configuration, path: path, surroundings: surroundings)
             let group = ServiceGroup(
@@ -107,10 +109,11 @@ package enum Launch {
         }
     }
 
-    /// Why a start takes long, in `systemctl status`.
-    private static func tell(_ status: String, _ logger: Logger) {
+    /// A large ledger is checked from its beginning to its end, and after an upgrade perhaps changed.
+    private static func askForTime(_ logger: Logger) {
         do throws(NotificationError) {
-            try ServiceNotifier().status(status)
+            try ServiceNotifier().status("Opening the ledger and checking it")
+            try ServiceNotifier().extendTimeout(microseconds: 900_000_000)
         } catch {
             logger.info("\(error)")
         }

@@ -9,6 +9,9 @@ final class OverallPace: Sendable {
     private let gate = Gate()
     private let pacer: Mutex<Pacer?>
 
+    /// How many lanes wait for their turn.
+    var waiting: Int { gate.waiting }
+
     init(pacer: Pacer?) {
         self.pacer = Mutex(pacer)
     }

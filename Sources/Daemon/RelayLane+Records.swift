@@ -151,6 +151,8 @@ final class RecordGate: Sendable {
     private let state = Mutex(State())
 
     var isOpen: Bool { state.withLock { $0.unrecorded == 0 } }
+    /// How many wait.
+    var waiting: Int { state.withLock { $0.waiters.count } }
 
     func shut() {
         state.withLock { $0.unrecorded += 1 }

@@ -10,11 +10,14 @@ import Systemd
 struct SignsOfLife: Sendable {
     let context: DaemonContext
     let notifier: ServiceNotifier
+    private let keepsSmall: Bool
     private let bell = Bell()
 
-    init(context: DaemonContext, notifier: ServiceNotifier) {
+    /// - Parameter keepsSmall: Whether this process is the daemon alone, so that its memory may be looked after.
+    init(context: DaemonContext, notifier: ServiceNotifier, keepsSmall: Bool) {
         self.context = context
         self.notifier = notifier
+        self.keepsSmall = keepsSmall
     }
 
     /// Nanoseconds between two signs of life where nobody asks for more.
@@ -55,7 +58,7 @@ struct SignsOfLife: Sendable {
             }
             told = Set(stuck)
             storage.look()
-            memory.look(isBusy: context.stopping.isSet || context.meters.isAnythingDue)
+            if keepsSmall { memory.look(isBusy: context.stopping.isSet || context.meters.isAnythingDue) }
             // What only looked stuck, as after the machine slept, must not miss its time.
             var next = stuck.isEmpty ? interval : min(interval, SignsOfLife.stuckInterval)
             if context.stopping.isSet {

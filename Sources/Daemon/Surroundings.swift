@@ -12,8 +12,8 @@ struct Surroundings: Sendable {
     }
     /// What a part of the daemon runs on; the text says which one.
     var executor: @Sendable (String) -> any SerialExecutor = { QueueExecutor(label: $0) }
-    /// What the signs of life run on; nil if that does not matter.
-    var watching: (any TaskExecutor)?
+    /// Whether this process is the daemon alone, so that its memory may be looked after.
+    var keepsSmall = false
     /// The decisions that are taken inside the ledger's transactions.
     var rules = HandOverRules()
     /// Whether the kernel tells of drops; if not, incoming/ is scanned every 30 s, and whenever `wake` is called.

@@ -14,9 +14,6 @@ package struct SystemClocks: Clocks {
         alarms = try Alarms(now: { SystemClocks.boot })
     }
 
-    /// The thread that wakes all who sleep, for a task that is short and is woken now and then.
-    var thread: any TaskExecutor { alarms }
-
     package var boot: BootInstant { SystemClocks.boot }
 
     package var wall: Timestamp {

@@ -1,4 +1,3 @@
-import Glibc
 import Mailing
 import TestSupport
 import Testing
@@ -80,46 +79,6 @@ struct AlarmsTests {
             return await group.reduce(0, +)
         }
         #expect(woken == 2000)
-        #expect(alarms.sleeping == 0)
-    }
-
-    @Test func `a task on the thread of the alarms stays there, whoever wakes it`() async throws {
-        let bell = Bell()
-        let task = Task(executorPreference: alarms) { [alarms, clocks] in
-            var threads: Set<UInt> = [UInt(pthread_self())]
-            for _ in 0..<50 {
-                try await alarms.sleep(until: clocks.boot.adding(nanoseconds: 1_000_000))
-                threads.insert(UInt(pthread_self()))
-                await bell.wait()
-                threads.insert(UInt(pthread_self()))
-            }
-            return threads
-        }
-        let ringing = Task {
-            while !Task.isCancelled {
-                bell.ring()
-                await Task.yield()
-            }
-        }
-        #expect(try await task.value.count == 1)
-        ringing.cancel()
-    }
-
-    @Test func `no job on the thread of the alarms is lost, whatever else wakes it`() async throws {
-        let sum = await withTaskGroup(of: Int.self) { group in
-            for number in 0..<500 {
-                let moment = clocks.boot.adding(nanoseconds: Int64(number % 50) * 400_000)
-                group.addTask(executorPreference: number.isMultiple(of: 2) ? alarms : nil) {
-                    for _ in 0..<5 {
-                        await Task.yield()
-                        try? await alarms.sleep(until: moment)
-                    }
-                    return 1
-                }
-            }
-            return await group.reduce(0, +)
-        }
-        #expect(sum == 500)
         #expect(alarms.sleeping == 0)
     }
 

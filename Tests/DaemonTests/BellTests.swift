@@ -162,6 +162,7 @@ struct RecordGateTests {
             await gate.pass()
             passed.set()
         }
+        while gate.waiting < 1 { await Task.yield() }
         gate.open()
         #expect(!gate.isOpen)
         #expect(!passed.isSet)
@@ -174,6 +175,7 @@ struct RecordGateTests {
         let gate = RecordGate()
         gate.shut()
         let waiters = (0..<20).map { _ in Task { await gate.pass() } }
+        while gate.waiting < 20 { await Task.yield() }
         gate.open()
         for waiter in waiters { await waiter.value }
     }

@@ -39,6 +39,19 @@ struct JobReviewReportTests {
                 + "([submitters.everybody]); ask the administrator")
     }
 
+    @Test func `nobody may drop what looks like a report, since that chooses its relay by itself`() throws {
+        func job(_ id: String, purpose: String) -> String {
+            JobText.campaign(
+                id, to: [.address("reader@people.example")], basis: "service", extra: ["purpose": .string(purpose)])
+        }
+        let table = Submitters(name: "a", users: [4711], bases: [.service])
+        let purpose = ClosingReport.purpose
+        #expect(try pointers(job("c.report-0123456789abcdef", purpose: purpose), table) == ["/purpose"])
+        #expect(try pointers(job("c.report-0123456789abcdef", purpose: "news"), table) == [])
+        #expect(try pointers(job("c", purpose: purpose), table) == [])
+        #expect(try pointers(job("c.report-0123456789abcdef", purpose: purpose), by: Account(uid: 4000)) == [])
+    }
+
     @Test(arguments: [UInt32(0), 4000])
     func `root and the daemon's own user may have it sent to anybody`(uid: UInt32) throws {
         #expect(try pointers(campaign("chief@people.example"), by: Account(uid: uid)) == [])

@@ -54,6 +54,7 @@ struct OverallPaceTests {
         let pace = pace(3000)
         let first = try #require(await pace.enter(now: now))
         let second = Task { [now] in await pace.enter(now: now) == nil }
+        while pace.waiting < 1 { await Task.yield() }
         pace.change(messagesPerHour: nil, bootID: clock.bootID, now: clock.boot)
         first.leave(writtenAt: clock.boot)
         #expect(await second.value)

@@ -11,6 +11,7 @@ struct SharedThreadRulesTests {
         "Task.detached(priority: .medium) { await run() }", "try await Task.sleep(for: .seconds(1))",
         "DispatchQueue.global().async {}", "DispatchQueue(label: \"a\", attributes: .concurrent)",
         "queue.asyncAfter(deadline: soon) {}", "let queue = OperationQueue()", "@MainActor func show() {}",
+        "await withCheckedContinuation { waiters.append($0) }",
         "lanes[name] = (lane, Task { await lane.run() })",
     ])
     func `a forbidden line is found`(line: String) {
