@@ -98,13 +98,18 @@ package final class ListReader {
         columns.first { !scanner.isEmpty($0) }.map { scanner.value($0) }
     }
 
-    /// Line breaks, those beyond ASCII included, and tabs become spaces; nil when nothing is left.
+    /// Line breaks, those beyond ASCII included, and tabs become spaces, none of them at the ends; nil when nothing is
+    /// left.
     private static func onOneLine(_ text: String) -> String? {
         // The separators of lines and of paragraphs, U+2028 and U+2029, begin with 0xE2.
         guard text.utf8.contains(where: { $0 < Byte.space || $0 == 0xE2 }) else { return text.isEmpty ? nil : text }
-        let line = text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
-        return line.isEmpty ? nil : line
+        var line = text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")[...]
+        while let first = line.first, isSpace(first) { line.removeFirst() }
+        while let last = line.last, isSpace(last) { line.removeLast() }
+        return line.isEmpty ? nil : String(line)
     }
+
+    private static func isSpace(_ character: Character) -> Bool { character == " " || character == "\u{A0}" }
 
     private static func header(_ scanner: inout RecordScanner) throws(ListError) -> [String] {
         let fault: RecordFault

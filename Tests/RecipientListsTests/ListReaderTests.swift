@@ -78,7 +78,8 @@ struct ListReaderTests {
 
     @Test func `the separators of lines and paragraphs do not get into a name either`() throws {
         let contents = try ListContents(
-            "email;name;language;na\u{2028}me 2\nx@example.org;A\u{2028}B\u{2029}C;\u{2028};D\u{2028}\n")
+            "email;name;language;\u{2029} na\u{2028}me 2 \u{2028}\n"
+                + "x@example.org;\u{2028}\u{A0}A\u{2028}B\u{2029}C \u{2028};\u{2028};D\u{2028}\n")
         #expect(
             contents.rows == [
                 RecipientRow(
