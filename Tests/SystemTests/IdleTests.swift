@@ -5,7 +5,7 @@ import Testing
 extension WholeDaemon {
     /// What the daemon costs while it has nothing to do. `make idle` holds it to the real limits.
     @Suite struct IdleTests {
-        /// The usual is seven a minute. One visit a second, as libdispatch pays to threads that it shares, makes sixty.
+        /// The usual is about ten a minute. One visit a second, as libdispatch pays to shared threads, makes sixty.
         private static let wakeUps = 30
 
         @Test(.timeLimit(.minutes(5)))
