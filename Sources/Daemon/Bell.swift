@@ -62,9 +62,15 @@ package final class Bell: Sendable {
 
 /// Lets one task in at a time, in the order of asking.
 final class Gate: Sendable {
+    private struct Waiter {
+        var name: String
+        /// Given whether it is inside.
+        var enters: CheckedContinuation<Bool, Never>
+    }
+
     private struct State {
         var isTaken = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
+        var waiters: [Waiter] = []
     }
 
     private let state = Mutex(State())
@@ -72,17 +78,21 @@ final class Gate: Sendable {
     /// How many wait outside.
     var waiting: Int { state.withLock { $0.waiters.count } }
 
-    func enter() async {
-        await withCheckedContinuation { waiter in
+    /// Returns inside, which is to be left again.
+    func enter() async { _ = await enter(as: "") }
+
+    /// Returns true inside, which is to be left again; false if whoever has that name was sent away.
+    func enter(as name: String) async -> Bool {
+        await withCheckedContinuation { enters in
             let isIn = state.withLock { state in
                 guard state.isTaken else {
                     state.isTaken = true
                     return true
                 }
-                state.waiters.append(waiter)
+                state.waiters.append(Waiter(name: name, enters: enters))
                 return false
             }
-            if isIn { waiter.resume() }
+            if isIn { enters.resume(returning: true) }
         }
     }
 
@@ -91,6 +101,16 @@ final class Gate: Sendable {
             state.isTaken = !state.waiters.isEmpty
             return state.isTaken ? state.waiters.removeFirst() : nil
         }
-        next?.resume()
+        next?.enters.resume(returning: true)
+    }
+
+    /// Whoever waits under that name gets no turn. Who is inside stays there.
+    func sendAway(_ name: String) {
+        let gone = state.withLock { state in
+            let gone = state.waiters.filter { $0.name == name }
+            state.waiters.removeAll { $0.name == name }
+            return gone
+        }
+        for waiter in gone { waiter.enters.resume(returning: false) }
     }
 }

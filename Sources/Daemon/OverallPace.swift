@@ -32,16 +32,20 @@ final class OverallPace: Sendable {
         }
     }
 
-    /// Waits for the turn of the caller; nil if there is no such limit. The caller must leave its turn again.
-    func enter(now: @Sendable () -> BootInstant) async -> OverallTurn? {
-        guard pacer.withLock({ $0 != nil }) else { return nil }
-        await gate.enter()
+    /// Waits for the turn of a relay, which must leave it again.
+    ///
+    /// - Returns: nil if there is no such limit, or if the relay was sent away.
+    func enter(as relay: String, now: @Sendable () -> BootInstant) async -> OverallTurn? {
+        guard pacer.withLock({ $0 != nil }), await gate.enter(as: relay) else { return nil }
         guard let pacer = pacer.withLock({ $0 }) else {
             gate.leave()
             return nil
         }
         return OverallTurn(pace: self, slot: pacer.slot(now: now()), interval: pacer.interval)
     }
+
+    /// The relay that waits for its turn does not want it any more.
+    func sendAway(_ relay: String) { gate.sendAway(relay) }
 
     fileprivate func leave(writtenAt: BootInstant?) {
         if let writtenAt { pacer.withLock { $0?.dotWritten(at: writtenAt) } }
@@ -56,7 +60,10 @@ final class OverallTurn: Sendable {
     /// Nanoseconds from the dot before it.
     let interval: Int64
     private let pace: OverallPace
-    private let hasLeft = Atomic(false)
+    private let left = Atomic(false)
+
+    /// Whether the turn is another's by now.
+    var hasLeft: Bool { left.load(ordering: .acquiring) }
 
     fileprivate init(pace: OverallPace, slot: BootInstant, interval: Int64) {
         self.pace = pace
@@ -68,7 +75,7 @@ final class OverallTurn: Sendable {
     ///
     /// - Parameter writtenAt: When a dot was written; nil if none was.
     func leave(writtenAt: BootInstant?) {
-        guard !hasLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard !left.exchange(true, ordering: .acquiringAndReleasing) else { return }
         pace.leave(writtenAt: writtenAt)
     }
 }

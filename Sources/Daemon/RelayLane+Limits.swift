@@ -1,4 +1,5 @@
 import Ledger
+import MIME
 import Mailing
 
 /// When a lane may send, and to whom.
@@ -79,5 +80,33 @@ extension RelayLane {
     func hold(_ due: DueDelivery, until: BootInstant) {
         pacer.hold(until: min(until, context.clocks.boot.adding(nanoseconds: pacer.interval)))
         domains[due.address.domain]?.hold(until: until)
+    }
+
+    /// A relay that has not taken a message up so long after it ought to have, in nanoseconds, keeps no other waiting.
+    private static let patience: Int64 = 10_000_000_000
+
+    /// Waits for this relay's turn among all; nil if there is no limit over all relays, or if the lane is to end.
+    func overallTurn() async -> OverallTurn? {
+        await resting(until: nil) {
+            await overall.enter(as: name, now: { [clocks = context.clocks] in clocks.boot })
+        }
+    }
+
+    /// Offers a message, and gives the turn away if the relay takes too long: it is asked for once more before the dot.
+    func offer(_ made: MessageMaker.Made, turn: OverallTurn?) async -> RelayOffer {
+        guard let turn else { return await connection.offer(made.envelope, message: made.message) }
+        let end = context.clocks.boot.adding(nanoseconds: lead + RelayLane.patience)
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask { [clocks = context.clocks] in
+                do {
+                    try await clocks.sleep(until: end)
+                } catch {
+                    return
+                }
+                turn.leave(writtenAt: nil)
+            }
+            defer { group.cancelAll() }
+            return await connection.offer(made.envelope, message: made.message)
+        }
     }
 }

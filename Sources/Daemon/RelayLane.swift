@@ -12,9 +12,9 @@ actor RelayLane {
     let context: DaemonContext
     private let library: CampaignLibrary
     let keeper: CampaignKeeper
-    private let overall: OverallPace
+    let overall: OverallPace
     let records: RecordGate
-    private let connection: any RelayConnection
+    let connection: any RelayConnection
     nonisolated let bell = Bell()
     private nonisolated let isEnding = StopFlag()
 
@@ -63,6 +63,7 @@ actor RelayLane {
     /// Ends the lane soon: what is before its dot is dropped, what is after it is waited for.
     nonisolated func end() {
         isEnding.set()
+        overall.sendAway(name)
         connection.interrupt()
         bell.ring()
     }
@@ -118,7 +119,7 @@ actor RelayLane {
     /// Runs what may rightly take long, during which no sign of life is expected.
     ///
     /// - Parameter end: When it must have come to its end; nil if nobody can know.
-    private func resting<Value: Sendable>(until end: BootInstant?, _ wait: () async -> Value) async -> Value {
+    func resting<Value: Sendable>(until end: BootInstant?, _ wait: () async -> Value) async -> Value {
         if let end {
             context.progress.rests(loop, from: context.clocks.boot, until: end)
         } else {
@@ -129,7 +130,7 @@ actor RelayLane {
     }
 
     /// Runs what the connection must have ended by itself after so many seconds, by its times for each step.
-    private func resting<Value: Sendable>(seconds: Int64, _ wait: () async -> Value) async -> Value {
+    func resting<Value: Sendable>(seconds: Int64, _ wait: () async -> Value) async -> Value {
         await resting(until: context.clocks.boot.adding(nanoseconds: seconds * 1_000_000_000), wait)
     }
 
@@ -202,16 +203,16 @@ actor RelayLane {
             return routeTrouble("\(phase.rawValue): \(why)")
         }
         // Before the message is offered: no server shall wait for a dot while other relays have their turn.
-        let turn = await resting(until: nil) { await overall.enter(now: { [clocks = context.clocks] in clocks.boot }) }
+        var turn = await overallTurn()
         defer { turn?.leave(writtenAt: nil) }
+        guard !isEnding.isSet else { return }
         if let turn { await sleep(until: turn.slot.adding(nanoseconds: -lead)) }
         let began = context.clocks.boot
-        let offered = await resting(seconds: RelayLane.longestOffer) {
-            await connection.offer(made.envelope, message: made.message)
-        }
+        let offered = await resting(seconds: RelayLane.longestOffer) { await offer(made, turn: turn) }
         switch offered {
         case .armed:
             preparation = (3 * preparation + context.clocks.boot.nanoseconds - began.nanoseconds) / 4
+            if let early = turn, early.hasLeft { turn = await overallTurn() }
             try await handOver(due, made, turn: turn)
         case .refused(let phase, let reply):
             idleSince = context.clocks.boot

@@ -136,6 +136,24 @@ struct GateTests {
         #expect(await room.most == 1)
     }
 
+    @Test func `whoever is sent away is not inside, and holds up nobody`() async {
+        let gate = Gate()
+        await gate.enter()
+        let second = Task { await gate.enter(as: "second") }
+        while gate.waiting < 1 { await Task.yield() }
+        let third = Task { await gate.enter(as: "third") }
+        while gate.waiting < 2 { await Task.yield() }
+        gate.sendAway("second")
+        #expect(await second.value == false)
+        gate.leave()
+        #expect(await third.value)
+        gate.sendAway("third")
+        let fourth = Task { await gate.enter(as: "fourth") }
+        while gate.waiting < 1 { await Task.yield() }
+        gate.leave()
+        #expect(await fourth.value, "who is inside is not sent away")
+    }
+
     @Test func `a gate that was left can be entered again`() async {
         let gate = Gate()
         for _ in 0..<3 {
