@@ -35,7 +35,7 @@ struct CampaignDaemon: Service {
         self.surroundings = surroundings
         executor = surroundings.executor("campaignd")
         planning = surroundings.executor("campaignd.planning")
-        watching = surroundings.executor("campaignd.signs")
+        watching = surroundings.steadyExecutor("campaignd.signs")
         started = configuration
         let clocks = surroundings.clocks
         let settings = Settings(configuration)

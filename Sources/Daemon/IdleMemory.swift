@@ -6,7 +6,7 @@ struct IdleMemory {
     private var kept = 0
 
     /// So many more bytes than then are worth giving back: those of a start, or of a mailing that has ended.
-    private static let worthwhile = 8 << 20
+    private static let worthwhile = 4 << 20
 
     /// Called now and then.
     ///

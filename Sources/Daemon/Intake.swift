@@ -65,7 +65,7 @@ actor Intake {
         context: DaemonContext, library: CampaignLibrary, keeper: CampaignKeeper, surroundings: Surroundings,
         wakeLanes: @escaping @Sendable () -> Void
     ) {
-        executor = surroundings.executor("campaignd.intake")
+        executor = surroundings.steadyExecutor("campaignd.intake")
         watchesIncoming = surroundings.watchesIncoming
         account = surroundings.account
         self.context = context

@@ -12,6 +12,8 @@ struct Surroundings: Sendable {
     }
     /// What a part of the daemon runs on; the text says which one.
     var executor: @Sendable (String) -> any SerialExecutor = { QueueExecutor(label: $0) }
+    /// The same for a part that has something to do every half minute.
+    var steadyExecutor: @Sendable (String) -> any SerialExecutor = { QueueExecutor(label: $0, keepsThread: true) }
     /// Whether this process is the daemon alone, so that its memory may be looked after.
     var keepsSmall = false
     /// The decisions that are taken inside the ledger's transactions.

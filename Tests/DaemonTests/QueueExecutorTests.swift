@@ -7,8 +7,8 @@ import Testing
 struct QueueExecutorTests {
     private static let key = DispatchSpecificKey<String>()
 
-    private func executor(_ name: String) -> QueueExecutor {
-        let executor = QueueExecutor(label: name)
+    private func executor(_ name: String, keepsThread: Bool) -> QueueExecutor {
+        let executor = QueueExecutor(label: name, keepsThread: keepsThread)
         executor.queue.setSpecific(key: QueueExecutorTests.key, value: name)
         return executor
     }
@@ -36,9 +36,10 @@ struct QueueExecutorTests {
         func place() -> String? { DispatchQueue.getSpecific(key: QueueExecutorTests.key) }
     }
 
-    @Test func `all that a task does outside of actors with a thread of their own runs on its queue`() async {
-        let mine = executor("mine")
-        let part = Part(executor("other"))
+    @Test(arguments: [false, true])
+    func `all that a task does outside of actors with a thread of their own runs on its queue`(keeps: Bool) async {
+        let mine = executor("mine", keepsThread: keeps)
+        let part = Part(executor("other", keepsThread: keeps))
         let places = await Task(executorPreference: mine.forTasks) {
             var places = [await QueueExecutorTests.place(), await Plain().place(), await part.place()]
             places.append(await QueueExecutorTests.place())
@@ -51,8 +52,9 @@ struct QueueExecutorTests {
         #expect(places == ["mine", "mine", "other", "mine", "mine", "mine", "other"])
     }
 
-    @Test func `a part of the daemon and its task share one thread`() async {
-        let executor = executor("part")
+    @Test(arguments: [false, true])
+    func `a part of the daemon and its task share one thread`(keeps: Bool) async {
+        let executor = executor("part", keepsThread: keeps)
         let part = Part(executor)
         let places = await Task(executorPreference: executor.forTasks) { await part.around() }.value
         #expect(places == ["part", "part"])
@@ -66,8 +68,9 @@ struct QueueExecutorTests {
         #expect((QueueExecutor(label: "queue") as any SerialExecutor).forTasks != nil)
     }
 
-    @Test func `many tasks on a few queues come to their end`() async {
-        let executors = (0..<4).map { executor("\($0)") }
+    @Test(arguments: [[], [1, 3], [0, 1, 2, 3]] as [Set<Int>])
+    func `many tasks on a few queues come to their end`(kept: Set<Int>) async {
+        let executors = (0..<4).map { executor("\($0)", keepsThread: kept.contains($0)) }
         let parts = executors.map { Part($0) }
         let plain = Plain()
         let sum = await withTaskGroup(of: Int.self) { group in
@@ -85,5 +88,23 @@ struct QueueExecutorTests {
             return await group.reduce(0, +)
         }
         #expect(sum == 400 * 50)
+    }
+
+    @Test func `a thread that is kept ends with what it was kept for, and not before its work`() async {
+        final class Witness: Sendable {
+            let done: StopFlag
+            init(done: StopFlag) { self.done = done }
+            deinit { done.set() }
+        }
+        let (ended, worked) = (StopFlag(), StopFlag())
+        let key = DispatchSpecificKey<Witness>()
+        do {
+            let executor = executor("kept", keepsThread: true)
+            executor.queue.setSpecific(key: key, value: Witness(done: ended))
+            Task(executorPreference: executor.forTasks) { worked.set() }
+        }
+        await worked.wait()
+        // The thread holds its queue, which holds the witness.
+        await ended.wait()
     }
 }

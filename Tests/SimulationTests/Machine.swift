@@ -98,6 +98,7 @@ final class Machine: Sendable {
             return SimulatedConnection(relay, on: self, isEarly: self.mutant?.isEarly ?? false)
         }
         surroundings.executor = { _ in self.scheduler }
+        surroundings.steadyExecutor = { _ in self.scheduler }
         surroundings.rules = mutant?.rules ?? HandOverRules()
         surroundings.watchesIncoming = false
         return surroundings
