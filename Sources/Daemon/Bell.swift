@@ -60,10 +60,11 @@ package final class Bell: Sendable {
     }
 }
 
-/// Lets one task in at a time, in the order of asking.
+/// Lets one task in at a time, in the order of asking, but for who may go ahead.
 final class Gate: Sendable {
     private struct Waiter {
         var name: String
+        var isAhead: Bool
         /// Given whether it is inside.
         var enters: CheckedContinuation<Bool, Never>
     }
@@ -82,14 +83,17 @@ final class Gate: Sendable {
     func enter() async { _ = await enter(as: "") }
 
     /// Returns true inside, which is to be left again; false if whoever has that name was sent away.
-    func enter(as name: String) async -> Bool {
+    ///
+    /// - Parameter isAhead: Whether it goes in before all who are not.
+    func enter(as name: String, isAhead: Bool = false) async -> Bool {
         await withCheckedContinuation { enters in
             let isIn = state.withLock { state in
                 guard state.isTaken else {
                     state.isTaken = true
                     return true
                 }
-                state.waiters.append(Waiter(name: name, enters: enters))
+                let place = isAhead ? state.waiters.prefix(while: \.isAhead).count : state.waiters.count
+                state.waiters.insert(Waiter(name: name, isAhead: isAhead, enters: enters), at: place)
                 return false
             }
             if isIn { enters.resume(returning: true) }

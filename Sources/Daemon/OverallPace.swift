@@ -34,9 +34,12 @@ final class OverallPace: Sendable {
 
     /// Waits for the turn of a relay, which must leave it again.
     ///
+    /// - Parameter again: Whether its server waits for a dot already: then its turn is the next.
     /// - Returns: nil if there is no such limit, or if the relay was sent away.
-    func enter(as relay: String, now: @Sendable () -> BootInstant) async -> OverallTurn? {
-        guard pacer.withLock({ $0 != nil }), await gate.enter(as: relay) else { return nil }
+    func enter(
+        as relay: String, again: Bool = false, now: @Sendable () -> BootInstant
+    ) async -> OverallTurn? {
+        guard pacer.withLock({ $0 != nil }), await gate.enter(as: relay, isAhead: again) else { return nil }
         guard let pacer = pacer.withLock({ $0 }) else {
             gate.leave()
             return nil

@@ -12,8 +12,8 @@ final class QueueExecutor: SerialExecutor {
     let queue: DispatchQueue
     private let tasks: TaskQueue
 
-    /// - Parameter keepsThread: For a part that is woken again and again. libdispatch lets a thread wait five seconds for
-    ///   more work and wakes it once more to end it, so a short look would cost two wake-ups.
+    /// - Parameter keepsThread: For a part that is woken again and again. libdispatch lets a thread wait five seconds
+    ///   for more work and wakes it once more to end it, so a short look would cost two wake-ups.
     init(label: String, keepsThread: Bool = false) {
         queue = DispatchQueue(label: label)
         tasks = TaskQueue(queue: queue, thread: keepsThread ? KeptThread(queue: queue) : nil)

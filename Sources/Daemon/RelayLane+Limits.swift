@@ -86,9 +86,11 @@ extension RelayLane {
     private static let patience: Int64 = 10_000_000_000
 
     /// Waits for this relay's turn among all; nil if there is no limit over all relays, or if the lane is to end.
-    func overallTurn() async -> OverallTurn? {
+    ///
+    /// - Parameter again: Whether the message is at the relay already, and waits for its dot.
+    func overallTurn(again: Bool = false) async -> OverallTurn? {
         await resting(until: nil) {
-            await overall.enter(as: name, now: { [clocks = context.clocks] in clocks.boot })
+            await overall.enter(as: name, again: again, now: { [clocks = context.clocks] in clocks.boot })
         }
     }
 

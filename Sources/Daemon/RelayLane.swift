@@ -211,8 +211,11 @@ actor RelayLane {
         let offered = await resting(seconds: RelayLane.longestOffer) { await offer(made, turn: turn) }
         switch offered {
         case .armed:
-            preparation = (3 * preparation + context.clocks.boot.nanoseconds - began.nanoseconds) / 4
-            if let early = turn, early.hasLeft { turn = await overallTurn() }
+            if turn?.hasLeft != true {
+                preparation = (3 * preparation + context.clocks.boot.nanoseconds - began.nanoseconds) / 4
+            }
+            // A limit that a reload brought meanwhile is in force for this dot, too.
+            if turn?.hasLeft ?? true { turn = await overallTurn(again: true) }
             try await handOver(due, made, turn: turn)
         case .refused(let phase, let reply):
             idleSince = context.clocks.boot
@@ -258,7 +261,8 @@ actor RelayLane {
         context.progress.awaiting(name, true)
         let toHandOver = Int64(settings?.finalReplySeconds ?? 600) + RelayLane.longestDot
         let ended = await resting(seconds: toHandOver) {
-            await connection.handOver(written: { turn?.leave(writtenAt: $0) })
+            // The slot is recorded as taken, even if the connection was found dead.
+            await connection.handOver(written: { turn?.leave(writtenAt: $0 ?? slot) })
         }
         context.progress.awaiting(name, false)
         await conclude(due, ended, intent: intent.number, relays: claims.map(\.name))

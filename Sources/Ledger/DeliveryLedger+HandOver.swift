@@ -224,11 +224,13 @@ extension DeliveryLedger {
         return count
     }
 
+    /// The latest slot stays: outcomes of several relays that share a limit are not recorded in the order of their dots.
     static func store(_ database: Database, slot: Pacer.StoredSlot, relay: String) throws {
         try database.cachedStatement(
             sql: """
                 INSERT INTO slots VALUES (?, ?, ?)
-                ON CONFLICT DO UPDATE SET boot_id = excluded.boot_id, at = excluded.at
+                ON CONFLICT DO UPDATE SET boot_id = excluded.boot_id,
+                  at = iif(slots.boot_id = excluded.boot_id, max(slots.at, excluded.at), excluded.at)
                 """
         ).execute(arguments: [relay, slot.bootID.text, slot.at.nanoseconds])
     }

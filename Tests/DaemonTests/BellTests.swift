@@ -119,6 +119,12 @@ struct GateTests {
         func go() { people -= 1 }
     }
 
+    private actor Names {
+        private(set) var names: [String] = []
+
+        func append(_ name: String) { names.append(name) }
+    }
+
     @Test func `one task at a time is inside`() async {
         let gate = Gate()
         let room = Room()
@@ -140,18 +146,37 @@ struct GateTests {
         let gate = Gate()
         await gate.enter()
         let second = Task { await gate.enter(as: "second") }
-        while gate.waiting < 1 { await Task.yield() }
+        while gate.waiting < 1, !Task.isCancelled { await Task.yield() }
         let third = Task { await gate.enter(as: "third") }
-        while gate.waiting < 2 { await Task.yield() }
+        while gate.waiting < 2, !Task.isCancelled { await Task.yield() }
         gate.sendAway("second")
         #expect(await second.value == false)
         gate.leave()
         #expect(await third.value)
         gate.sendAway("third")
         let fourth = Task { await gate.enter(as: "fourth") }
-        while gate.waiting < 1 { await Task.yield() }
+        while gate.waiting < 1, !Task.isCancelled { await Task.yield() }
         gate.leave()
         #expect(await fourth.value, "who is inside is not sent away")
+    }
+
+    @Test func `who may go ahead goes in before the others, in the order of asking`() async {
+        let gate = Gate()
+        let order = Names()
+        await gate.enter()
+        await withTaskGroup(of: Void.self) { group in
+            let people = [("one", false), ("two", false), ("three", true), ("four", true)]
+            for (count, (name, isAhead)) in people.enumerated() {
+                group.addTask {
+                    guard await gate.enter(as: name, isAhead: isAhead) else { return }
+                    await order.append(name)
+                    gate.leave()
+                }
+                while gate.waiting <= count, !Task.isCancelled { await Task.yield() }
+            }
+            gate.leave()
+        }
+        #expect(await order.names == ["three", "four", "one", "two"])
     }
 
     @Test func `a gate that was left can be entered again`() async {
@@ -180,7 +205,7 @@ struct RecordGateTests {
             await gate.pass()
             passed.set()
         }
-        while gate.waiting < 1 { await Task.yield() }
+        while gate.waiting < 1, !Task.isCancelled { await Task.yield() }
         gate.open()
         #expect(!gate.isOpen)
         #expect(!passed.isSet)
@@ -193,7 +218,7 @@ struct RecordGateTests {
         let gate = RecordGate()
         gate.shut()
         let waiters = (0..<20).map { _ in Task { await gate.pass() } }
-        while gate.waiting < 20 { await Task.yield() }
+        while gate.waiting < 20, !Task.isCancelled { await Task.yield() }
         gate.open()
         for waiter in waiters { await waiter.value }
     }

@@ -54,7 +54,7 @@ struct OverallPaceTests {
         let pace = pace(3000)
         let first = try #require(await pace.enter(as: "one", now: now))
         let second = Task { [now] in await pace.enter(as: "one", now: now) == nil }
-        while pace.waiting < 1 { await Task.yield() }
+        while pace.waiting < 1, !Task.isCancelled { await Task.yield() }
         pace.change(messagesPerHour: nil, bootID: clock.bootID, now: clock.boot)
         first.leave(writtenAt: clock.boot)
         #expect(await second.value)
@@ -72,7 +72,7 @@ struct OverallPaceTests {
         let first = try #require(await pace.enter(as: "one", now: now))
         let second = Task { [now] in await pace.enter(as: "two", now: now) == nil }
         let third = Task { [now] in await pace.enter(as: "three", now: now)?.slot }
-        while pace.waiting < 2 { await Task.yield() }
+        while pace.waiting < 2, !Task.isCancelled { await Task.yield() }
         pace.sendAway("two")
         #expect(await second.value)
         #expect(pace.waiting == 1)
@@ -151,11 +151,49 @@ struct OverallPaceTests {
         await relays[0].happened(.held(.body))
         let second = fixture.run(lanes[1])
         await relays[1].happened(.opened)
-        while overall.waiting < 1 { await Task.yield() }
+        while overall.waiting < 1, !Task.isCancelled { await Task.yield() }
         lanes[1].end()
         await second.value
         #expect(fixture.auditor.dots.isEmpty)
         lanes[0].end()
         await first.value
+    }
+
+    @Test func `a slot whose connection was found dead is taken, and nothing is uploaded before the next one`() async throws
+    {
+        let fixture = try DaemonFixture(relays: ["one": 3000], lines: ["[sending]", "messages_per_hour = 100"])
+        let recipients = (1...2).map { JobText.Recipients.address("reader\($0)@people.example") }
+        try await fixture.plan(JobText.campaign("c", to: recipients, basis: "service"))
+        let clock = fixture.clock
+        let overall = OverallPace(
+            pacer: Pacer(messagesPerHour: 100, stored: nil, wasInFlight: false, bootID: clock.bootID, now: clock.boot))
+        let relay = fixture.relay("one")
+        relay.answer("reader1@people.example", .notWritten)
+        let lane = fixture.lane(relay, overall: overall)
+        let task = fixture.run(lane)
+        await clock.run(seconds: 300)
+        lane.end()
+        await task.value
+        #expect(fixture.auditor.dots.count == 2)
+        let armed = relay.events.filter { if case .armed = $0 { true } else { false } }
+        #expect(armed.count == 3)
+    }
+
+    @Test func `a limit that a reload brings while a message is offered is kept by its dot`() async throws {
+        let (fixture, _, relays, _) = try await stalled()
+        let clock = fixture.clock
+        let overall = OverallPace(pacer: nil)
+        let lane = fixture.lane(relays[0], overall: overall)
+        let task = fixture.run(lane)
+        await relays[0].happened(.held(.body))
+        let brought = clock.boot
+        overall.change(messagesPerHour: 100, bootID: clock.bootID, now: brought)
+        relays[0].letGo()
+        await clock.run(seconds: 200)
+        lane.end()
+        await task.value
+        #expect(fixture.auditor.dots.first?.at == brought.adding(nanoseconds: 36_000_000_000))
+        #expect(fixture.auditor.gaps.allSatisfy { $0 >= 36_000_000_000 })
+        #expect(try await fixture.ledger.storedSlot(relay: OverallPace.name)?.at == fixture.auditor.dots.last?.at)
     }
 }

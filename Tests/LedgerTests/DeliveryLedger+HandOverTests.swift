@@ -31,6 +31,16 @@ import Testing
         #expect(ledger.ledger.counter.read() == 1)
     }
 
+    @Test func `an outcome that is recorded after that of a later dot does not bring its slot back`() async throws {
+        let ledger = try await ledger("a@example.org", "b@example.org")
+        let (first, second) = (try ledger.delivery("a@example.org"), try ledger.delivery("b@example.org"))
+        #expect(try await ledger.intend(first, slot: 10, interval: 36) == .handOver)
+        #expect(try await ledger.intend(second, slot: 46, interval: 36) == .handOver)
+        try await ledger.conclude(second, .sent, writtenAt: 47)
+        try await ledger.conclude(first, .sent, writtenAt: 11)
+        #expect(try await ledger.ledger.storedSlot(relay: "default") == ledger.slot(47))
+    }
+
     @Test func `a delivery in flight can never be claimed again`() async throws {
         let ledger = try await ledger("a@example.org")
         let delivery = try ledger.delivery("a@example.org")

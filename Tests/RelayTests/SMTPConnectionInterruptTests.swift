@@ -18,6 +18,15 @@ private final class OwnThread: TaskExecutor {
     /// Far below every time limit, and below the second after which libcurl looks around by itself.
     private static let soon = Duration.milliseconds(500)
 
+    /// On a busy machine the test itself may be late; only the interruption shall end the wait.
+    private static func patient(_ settings: inout SMTPRelaySettings) {
+        settings.greetingSeconds = 300
+        settings.timeouts.mail = 300
+        settings.timeouts.recipient = 300
+        settings.timeouts.data = 300
+        settings.timeouts.body = 300
+    }
+
     /// Begins a call whose end is timed off the shared threads, which other tests keep busy.
     private func begin<Result: Sendable>(
         _ call: @escaping @Sendable () async -> Result
@@ -44,7 +53,7 @@ private final class OwnThread: TaskExecutor {
     func `a command that is waiting returns soon and nothing is handed over`(
         turn: SMTPScript.Phase, command: String, phase: SMTPPhase
     ) async throws {
-        let pair = try Pair(SMTPScript().on(turn, times: 1, .stall))
+        let pair = try Pair(SMTPScript().on(turn, times: 1, .stall), adjust: Self.patient)
         #expect(await pair.connection.open() == .ready(fresh: true))
         let envelope = try envelope()
         let call = begin { await pair.connection.offer(envelope, message: message("x")) }
@@ -61,7 +70,7 @@ private final class OwnThread: TaskExecutor {
     }
 
     @Test func `waiting for the greeting returns soon`() async throws {
-        let pair = try Pair(SMTPScript().on(.greeting, times: 1, .stall))
+        let pair = try Pair(SMTPScript().on(.greeting, times: 1, .stall), adjust: Self.patient)
         let call = begin { await pair.connection.open() }
         #expect(await pair.server.waitUntil(timeout: .seconds(5)) { $0.connectionsOpened == 1 })
         let (result, delay) = await interrupted(pair.connection, call)
@@ -89,7 +98,7 @@ private final class OwnThread: TaskExecutor {
     }
 
     @Test func `a body that the server does not read returns soon and has no dot`() async throws {
-        let pair = try Pair(SMTPScript().on(.body, .deaf))
+        let pair = try Pair(SMTPScript().on(.body, .deaf), adjust: Self.patient)
         #expect(await pair.connection.open() == .ready(fresh: true))
         let envelope = try envelope()
         let body = Array(String(repeating: String(repeating: "x", count: 70) + "\r\n", count: 300_000).utf8)
