@@ -224,7 +224,7 @@ extension DeliveryLedger {
         return count
     }
 
-    /// The latest slot stays: outcomes of several relays that share a limit are not recorded in the order of their dots.
+    /// The latest slot stays: the outcomes of relays that share a limit are not recorded in the order of their dots.
     static func store(_ database: Database, slot: Pacer.StoredSlot, relay: String) throws {
         try database.cachedStatement(
             sql: """

@@ -159,8 +159,7 @@ struct OverallPaceTests {
         await first.value
     }
 
-    @Test func `a slot whose connection was found dead is taken, and nothing is uploaded before the next one`() async throws
-    {
+    @Test func `the slot of a dead connection is taken, and nobody uploads before the next one`() async throws {
         let fixture = try DaemonFixture(relays: ["one": 3000], lines: ["[sending]", "messages_per_hour = 100"])
         let recipients = (1...2).map { JobText.Recipients.address("reader\($0)@people.example") }
         try await fixture.plan(JobText.campaign("c", to: recipients, basis: "service"))
