@@ -65,6 +65,7 @@ final class Gate: Sendable {
     private struct Waiter {
         var name: String
         var isAhead: Bool
+        var wasPassed = false
         /// Given whether it is inside.
         var enters: CheckedContinuation<Bool, Never>
     }
@@ -84,7 +85,7 @@ final class Gate: Sendable {
 
     /// Returns true inside, which is to be left again; false if whoever has that name was sent away.
     ///
-    /// - Parameter isAhead: Whether it goes in before all who are not.
+    /// - Parameter isAhead: Whether it goes in before those who are not, each of whom is passed once only.
     func enter(as name: String, isAhead: Bool = false) async -> Bool {
         await withCheckedContinuation { enters in
             let isIn = state.withLock { state in
@@ -92,7 +93,9 @@ final class Gate: Sendable {
                     state.isTaken = true
                     return true
                 }
-                let place = isAhead ? state.waiters.prefix(while: \.isAhead).count : state.waiters.count
+                let last = state.waiters.lastIndex { !isAhead || $0.isAhead || $0.wasPassed }
+                let place = last.map { $0 + 1 } ?? 0
+                for passed in place..<state.waiters.count { state.waiters[passed].wasPassed = true }
                 state.waiters.insert(Waiter(name: name, isAhead: isAhead, enters: enters), at: place)
                 return false
             }

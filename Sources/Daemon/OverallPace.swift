@@ -11,6 +11,8 @@ final class OverallPace: Sendable {
 
     /// How many lanes wait for their turn.
     var waiting: Int { gate.waiting }
+    /// Nanoseconds between two dots; nil if there is no such limit.
+    var interval: Int64? { pacer.withLock { $0?.interval } }
 
     init(pacer: Pacer?) {
         self.pacer = Mutex(pacer)
@@ -36,19 +38,21 @@ final class OverallPace: Sendable {
     ///
     /// - Parameter again: Whether its server waits for a dot already: then its turn is the next.
     /// - Returns: nil if there is no such limit, or if the relay was sent away.
-    func enter(
-        as relay: String, again: Bool = false, now: @Sendable () -> BootInstant
-    ) async -> OverallTurn? {
-        guard pacer.withLock({ $0 != nil }), await gate.enter(as: relay, isAhead: again) else { return nil }
-        guard let pacer = pacer.withLock({ $0 }) else {
+    func enter(as relay: String, again: Bool = false) async -> OverallTurn? {
+        guard interval != nil, await gate.enter(as: relay, isAhead: again) else { return nil }
+        guard interval != nil else {
             gate.leave()
             return nil
         }
-        return OverallTurn(pace: self, slot: pacer.slot(now: now()), interval: pacer.interval)
+        return OverallTurn(pace: self)
     }
 
     /// The relay that waits for its turn does not want it any more.
     func sendAway(_ relay: String) { gate.sendAway(relay) }
+
+    fileprivate func slot(now: BootInstant) -> BootInstant {
+        pacer.withLock { $0?.slot(now: now) } ?? now
+    }
 
     fileprivate func leave(writtenAt: BootInstant?) {
         if let writtenAt { pacer.withLock { $0?.dotWritten(at: writtenAt) } }
@@ -56,23 +60,22 @@ final class OverallPace: Sendable {
     }
 }
 
-/// The right to write the next dot of all relays.
+/// The right to write the next dot of all relays. A reload may change the limit while somebody has it.
 final class OverallTurn: Sendable {
-    /// The earliest moment for the dot.
-    let slot: BootInstant
-    /// Nanoseconds from the dot before it.
-    let interval: Int64
     private let pace: OverallPace
     private let left = Atomic(false)
 
     /// Whether the turn is another's by now.
     var hasLeft: Bool { left.load(ordering: .acquiring) }
+    /// Nanoseconds from the dot before; nil if the limit was taken away.
+    var interval: Int64? { pace.interval }
 
-    fileprivate init(pace: OverallPace, slot: BootInstant, interval: Int64) {
+    fileprivate init(pace: OverallPace) {
         self.pace = pace
-        self.slot = slot
-        self.interval = interval
     }
+
+    /// The earliest moment for the dot.
+    func slot(now: BootInstant) -> BootInstant { pace.slot(now: now) }
 
     /// Gives the turn to the next one. Only the first call counts.
     ///

@@ -83,15 +83,43 @@ extension RelayLane {
     }
 
     /// A relay that has not taken a message up so long after it ought to have, in nanoseconds, keeps no other waiting.
-    private static let patience: Int64 = 10_000_000_000
+    static let patience: Int64 = 10_000_000_000
 
     /// Waits for this relay's turn among all; nil if there is no limit over all relays, or if the lane is to end.
     ///
     /// - Parameter again: Whether the message is at the relay already, and waits for its dot.
     func overallTurn(again: Bool = false) async -> OverallTurn? {
         await resting(until: nil) {
-            await overall.enter(as: name, again: again, now: { [clocks = context.clocks] in clocks.boot })
+            await overall.enter(as: name, again: again)
         }
+    }
+
+    /// Waits until it is time to commit the intent for a message that is at the relay.
+    ///
+    /// A reload may change the rates of the relay and of all relays meanwhile, so they are asked again until neither says
+    /// to wait. That of a domain counts from the next message.
+    ///
+    /// - Parameter early: The turn that the lane had when it offered the message.
+    /// - Returns: the moment for the dot, and the turn, nil if there is no limit over all relays. The lane may have to
+    ///   end instead.
+    func slotAndTurn(of due: DueDelivery, _ early: OverallTurn?) async -> (slot: BootInstant, turn: OverallTurn?) {
+        var turn = early
+        while true {
+            if turn?.hasLeft ?? true, overall.interval != nil, isNear(slot(of: due)) {
+                turn = await overallTurn(again: true)
+            }
+            let now = context.clocks.boot
+            let own = slot(of: due)
+            let slot = max(own, turn?.slot(now: now) ?? now)
+            if isNear(slot) || isEnding.isSet { return (slot, turn) }
+            // The relay was made slower: others go first.
+            if own.nanoseconds - now.nanoseconds > RelayLane.sharedLead { turn?.leave(writtenAt: nil) }
+            await sleep(until: slot.adding(nanoseconds: -RelayLane.commitLead))
+        }
+    }
+
+    private func isNear(_ slot: BootInstant) -> Bool {
+        context.clocks.boot >= slot.adding(nanoseconds: -RelayLane.commitLead)
     }
 
     /// Offers a message, and gives the turn away if the relay takes too long: it is asked for once more before the dot.

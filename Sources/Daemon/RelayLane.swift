@@ -16,7 +16,7 @@ actor RelayLane {
     let records: RecordGate
     let connection: any RelayConnection
     nonisolated let bell = Bell()
-    private nonisolated let isEnding = StopFlag()
+    nonisolated let isEnding = StopFlag()
 
     var pacer: Pacer
     var domains = DomainPaces()
@@ -29,12 +29,16 @@ actor RelayLane {
     private var leaveAloneUntil: BootInstant?
     /// How long it takes from taking a message up to having written all but its dot: learnt, in nanoseconds.
     private var preparation: Int64 = 20_000_000
+    /// Whether the relay took longer than others shall have to wait for it, and was not faster since.
+    private var wasSlow = false
     private var idleSince: BootInstant?
 
     /// The commit of instant 2 begins so long before the slot, in nanoseconds.
-    private static let commitLead: Int64 = 4_000_000
+    static let commitLead: Int64 = 4_000_000
     /// A transaction is not begun earlier than this before its slot, in nanoseconds: servers do not wait for ever.
     private static let longestLead: Int64 = 20_000_000_000
+    /// And not earlier than this where it is the turn of one relay among all.
+    static let sharedLead: Int64 = 2_000_000_000
     /// Seconds after which what a connection does must be over, whatever the server does, or the lane is stuck: all
     /// replies of a greeting; a message of the largest size, slowly; the dot, without its reply; the end.
     private static let longestGreeting: Int64 = 3600
@@ -186,7 +190,9 @@ actor RelayLane {
     }
 
     /// How long before its slot a message is taken up.
-    var lead: Int64 { min(2 * preparation + 30_000_000, RelayLane.longestLead) }
+    var lead: Int64 {
+        min(2 * preparation + 30_000_000, overall.interval == nil ? RelayLane.longestLead : RelayLane.sharedLead)
+    }
 
     private func attempt(_ due: DueDelivery, _ made: MessageMaker.Made) async throws(LedgerError) {
         let isFresh: Bool
@@ -202,20 +208,20 @@ actor RelayLane {
             await ledgerIsWell()
             return routeTrouble("\(phase.rawValue): \(why)")
         }
-        // Before the message is offered: no server shall wait for a dot while other relays have their turn.
-        var turn = await overallTurn()
+        // Before the message is offered: no server shall wait for a dot while other relays have their turn, but one
+        // that let them wait.
+        let turn = wasSlow ? nil : await overallTurn()
         defer { turn?.leave(writtenAt: nil) }
         guard !isEnding.isSet else { return }
-        if let turn { await sleep(until: turn.slot.adding(nanoseconds: -lead)) }
+        if let turn { await sleep(until: turn.slot(now: context.clocks.boot).adding(nanoseconds: -lead)) }
         let began = context.clocks.boot
         let offered = await resting(seconds: RelayLane.longestOffer) { await offer(made, turn: turn) }
+        let taken = context.clocks.boot.nanoseconds - began.nanoseconds
+        if taken > RelayLane.patience { wasSlow = true }
         switch offered {
         case .armed:
-            if turn?.hasLeft != true {
-                preparation = (3 * preparation + context.clocks.boot.nanoseconds - began.nanoseconds) / 4
-            }
-            // A limit that a reload brought meanwhile is in force for this dot, too.
-            if turn?.hasLeft ?? true { turn = await overallTurn(again: true) }
+            wasSlow = taken > RelayLane.patience
+            preparation = (3 * preparation + taken) / 4
             try await handOver(due, made, turn: turn)
         case .refused(let phase, let reply):
             idleSince = context.clocks.boot
@@ -227,13 +233,13 @@ actor RelayLane {
 
     /// From here on the message is complete at the relay but for its dot.
     private func handOver(
-        _ due: DueDelivery, _ made: MessageMaker.Made, turn: OverallTurn?
+        _ due: DueDelivery, _ made: MessageMaker.Made, turn early: OverallTurn?
     ) async throws(LedgerError) {
-        let slot = max(slot(of: due), turn?.slot ?? context.clocks.boot)
-        await sleep(until: slot.adding(nanoseconds: -RelayLane.commitLead))
+        let (slot, turn) = await slotAndTurn(of: due, early)
+        defer { turn?.leave(writtenAt: nil) }
         guard !isEnding.isSet, records.isOpen else { return await closeConnection() }
         var claims = claims(of: due)
-        if let turn { claims.append(SlotClaim(name: OverallPace.name, interval: turn.interval)) }
+        if let interval = turn?.interval { claims.append(SlotClaim(name: OverallPace.name, interval: interval)) }
         let intent: Intent
         do throws(LedgerError) {
             intent = try await context.ledger.intend(
@@ -373,7 +379,7 @@ actor RelayLane {
     }
 
     /// Sleeps on, whatever rings, but not past the end of the lane.
-    private func sleep(until instant: BootInstant) async {
+    func sleep(until instant: BootInstant) async {
         while context.clocks.boot < instant, !isEnding.isSet {
             await resting(until: instant) { await bell.wait(until: instant, clocks: context.clocks) }
         }
