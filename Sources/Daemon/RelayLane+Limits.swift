@@ -83,7 +83,7 @@ extension RelayLane {
     }
 
     /// A relay that has not taken a message up so long after it ought to have, in nanoseconds, keeps no other waiting.
-    static let patience: Int64 = 10_000_000_000
+    static let patience: Int64 = 5_000_000_000
 
     /// Waits for this relay's turn among all; nil if there is no limit over all relays, or if the lane is to end.
     ///
