@@ -21,7 +21,7 @@ struct SignsOfLife: Sendable {
     }
 
     /// Nanoseconds between two signs of life where nobody asks for more.
-    private static let interval: Int64 = 30_000_000_000
+    private static let interval: Int64 = 60_000_000_000
     /// Nanoseconds until the next look where a loop seems to be stuck.
     private static let stuckInterval: Int64 = 5_000_000_000
     /// Nanoseconds between two requests for more time to stop, and the time that is asked for, in microseconds.
