@@ -36,7 +36,7 @@ final class OverallPace: Sendable {
 
     /// Waits for the turn of a relay, which must leave it again.
     ///
-    /// - Parameter again: Whether its server waits for a dot already: then its turn is the next.
+    /// - Parameter again: Whether its server waits for a dot already: then it passes the others, each once.
     /// - Returns: nil if there is no such limit, or if the relay was sent away.
     func enter(as relay: String, again: Bool = false) async -> OverallTurn? {
         guard interval != nil, await gate.enter(as: relay, isAhead: again) else { return nil }
