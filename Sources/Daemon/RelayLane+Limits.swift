@@ -96,8 +96,8 @@ extension RelayLane {
 
     /// Waits until it is time to commit the intent for a message that is at the relay.
     ///
-    /// A reload may change the rates of the relay and of all relays meanwhile, so they are asked again until neither says
-    /// to wait. That of a domain counts from the next message.
+    /// A reload may change the rates of the relay and of all relays meanwhile, so they are asked again until neither
+    /// says to wait. That of a domain counts from the next message.
     ///
     /// - Parameter early: The turn that the lane had when it offered the message.
     /// - Returns: the moment for the dot, and the turn, nil if there is no limit over all relays. The lane may have to
