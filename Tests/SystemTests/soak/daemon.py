@@ -111,6 +111,7 @@ class Daemon:
             ticks = file.read().rsplit(")", 1)[1].split()
         return {
             "rss": int(status["VmRSS"].split()[0]), "hwm": int(status["VmHWM"].split()[0]),
+            "own": int(status["RssAnon"].split()[0]),
             "threads": int(status["Threads"]), "fds": len(os.listdir(f"{directory}/fd")),
             "cpu": (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK"),
             "wal": size(self.ledger + "-wal"), "ledger": size(self.ledger), "files": sum(self.files().values()),
