@@ -5,7 +5,7 @@ import Testing
 extension WholeDaemon {
     /// What the daemon costs while it has nothing to do. `make idle` holds it to the real limits.
     @Suite struct IdleTests {
-        /// The usual is five, and some waits for the disk. One visit a second, as libdispatch pays to shared threads, is 60.
+        /// Usual are five, and some waits for the disk. A visit a second, as libdispatch pays to shared threads, is 60.
         private static let wakeUps = 30
 
         @Test(.timeLimit(.minutes(5)))
