@@ -47,6 +47,24 @@ struct DropClaimTests {
         #expect(try fixture.reopened().claimed() == [drop])
     }
 
+    @Test func `a claim that ends while others read the claims is no trouble to them`() async throws {
+        let fixture = try SpoolFixture()
+        let reading = Task { [spool = fixture.spool] in
+            var looks = 0
+            repeat {
+                _ = try spool.claimed()
+                looks += 1
+            } while !Task.isCancelled
+            return looks
+        }
+        for _ in 0..<300 {
+            try fixture.drop("a.json", ["": "{}"])
+            #expect(try fixture.spool.discard(fixture.claim()) == nil)
+        }
+        reading.cancel()
+        #expect(try await reading.value > 0)
+    }
+
     @Test func `a crash between making the claim and the rename leaves the drop where it was`() throws {
         let fixture = try SpoolFixture()
         try fixture.drop("a.json", ["": "{}"])
