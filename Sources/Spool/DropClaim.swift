@@ -79,11 +79,15 @@ extension SpoolDirectory {
     package func claimed() throws(SpoolError) -> [ClaimedDrop] {
         var found: [(order: Int64, drop: ClaimedDrop)] = []
         for entry in try claims.entries(where: { !$0.isHidden }) {
-            // A stray file is nobody's drop; a claim that cannot be opened is one that must not be forgotten, unless it
-            // is gone: it ended since the names were read.
-            guard let id = entry.text, try claims.status(of: entry)?.kind == .directory else { continue }
+            guard let id = entry.text else { continue }
             let directory: SpoolDescriptor
-            do { directory = try claims.openDirectory(entry) } catch where error.code == ENOENT { continue }
+            do {
+                directory = try claims.openDirectory(entry)
+            } catch where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+                // It ended since the names were read, or is a stray file. A claim that cannot be opened for another
+                // reason must not be forgotten.
+                continue
+            }
             guard let name = try directory.entries(where: { !$0.isHidden }).first,
                 let status = try directory.status(of: name)
             else { continue }
