@@ -18,6 +18,7 @@ struct IdleMemory {
         }
         guard !isBusy, let resident = MappedFiles.resident, resident - kept > IdleMemory.worthwhile else { return }
         MappedFiles.release()
+        MappedFiles.keep()
         self.kept = MappedFiles.resident ?? resident
     }
 }

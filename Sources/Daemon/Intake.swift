@@ -22,6 +22,7 @@ actor Intake {
     private nonisolated let bell = Bell()
     private nonisolated let pause = Bell()
     private nonisolated let hints = Mutex(IncomingHints())
+    private var noReturnedMail = EmptyDirectory()
     private let heavyWork: AsyncStream<AcceptedDrop>
     private let addHeavyWork: AsyncStream<AcceptedDrop>.Continuation
     let ownUser = geteuid()
@@ -171,7 +172,8 @@ actor Intake {
     /// So that nobody else has to be woken to look.
     private func lookForReturnedMail() {
         do throws(SpoolError) {
-            if try !context.spool.newReturnedMails(limit: 1).isEmpty { context.returnedMail.ring() }
+            let isNew = try context.spool.hasNewReturnedMail(knowing: &noReturnedMail, now: context.clocks.wall)
+            if isNew { context.returnedMail.ring() }
         } catch {
             // Who reads it tells what is wrong with it.
             context.returnedMail.ring()

@@ -6,6 +6,8 @@ package struct IncomingHints: Hashable, Sendable {
     var created: Set<DirectoryEntryName> = []
     /// Written to and not closed since.
     var modified: Set<DirectoryEntryName> = []
+    /// incoming/ as it was when it was read and had nothing in it: known also where the kernel sends no events.
+    var nothing = EmptyDirectory()
 
     /// Whether anything came that a scan could act on. `SpoolDirectory.pending` clears it.
     package internal(set) var isWorthAScan = true

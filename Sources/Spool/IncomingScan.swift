@@ -39,10 +39,16 @@ extension SpoolDirectory {
         hints: inout IncomingHints, now: Timestamp, limit: Int = 10_000
     ) throws(SpoolError) -> IncomingScan {
         // While it is open, the kernel tells nothing of its removal.
-        if try root.status(of: "incoming")?.inode != incoming.status().inode { hints.mustRearm = true }
+        let before = try incoming.status()
+        if try root.status(of: "incoming")?.inode != before.inode { hints.mustRearm = true }
+        if !hints.isWorthAScan, hints.nothing.isStill(before, now: now) {
+            hints.keep(only: [])
+            return IncomingScan(drops: [], nextLook: nil, isPartial: false)
+        }
         let names = try incoming.entries(limit: limit, where: DropName.isLookedAt)
         let isPartial = names.count == limit
         if !isPartial { hints.keep(only: Set(names)) }
+        hints.nothing.wasRead(before, isEmpty: names.isEmpty, now: now)
         var drops: [PendingDrop] = []
         var nextLook: Int64?
         for name in names {

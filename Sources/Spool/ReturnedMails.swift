@@ -1,3 +1,5 @@
+package import Mailing
+
 import Glibc
 
 /// The Maildir to which the mail system delivers what comes back.
@@ -13,6 +15,18 @@ extension SpoolDirectory {
         limit: Int, where included: (DirectoryEntryName) -> Bool = { _ in true }
     ) throws(SpoolError) -> [DirectoryEntryName] {
         try returnedMails("new").entries(limit: limit) { !$0.isHidden && included($0) }
+    }
+
+    /// Whether anything is new. Does not read what was empty and did not change.
+    package func hasNewReturnedMail(
+        knowing nothing: inout EmptyDirectory, now: Timestamp
+    ) throws(SpoolError) -> Bool {
+        let new = try returnedMails("new")
+        let before = try new.status()
+        if nothing.isStill(before, now: now) { return false }
+        let names = try new.entries(limit: 1) { !$0.isHidden }
+        nothing.wasRead(before, isEmpty: names.isEmpty, now: now)
+        return !names.isEmpty
     }
 
     /// The first `limit` bytes of a new message: what says why it came back stands at its beginning.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Commands
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct CheckCommandTests {
     @Test func `a job is judged as the daemon judges it, place for place`() async throws {
         let line = try await CommandRunner.serving()

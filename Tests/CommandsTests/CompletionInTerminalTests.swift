@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What shells do when somebody presses Tab, that tell it only to who sits at a terminal.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct CompletionInTerminalTests {
     private static let later: [String: JSONValue] = [
         "sendAfter": "2126-01-01T00:00:00Z", "expires": "2126-02-01T00:00:00Z",

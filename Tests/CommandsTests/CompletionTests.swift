@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What the shell offers, asked of the shell.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct CompletionTests {
     private let line: CommandRunner
     private let script: String

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Commands
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ControlCommandsTests {
     /// Later than any test.
     private static let later: [String: TestSupport.JSONValue] = [

@@ -6,7 +6,7 @@ import Testing
 @testable import Commands
 
 /// What a doctor says of mail servers, each of them a real one.
-@Suite(.timeLimit(.minutes(2))) struct DoctorRelaysTests {
+@Suite(.timeLimit(.minutes(5))) struct DoctorRelaysTests {
     /// Faults of TLS and of logging in.
     enum Planted: String, CaseIterable {
         case otherName, expired, unknownAuthority, noStartTLS, refusedStartTLS

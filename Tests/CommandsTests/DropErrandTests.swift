@@ -6,7 +6,7 @@ import Testing
 @testable import Commands
 
 /// What is said when nobody knows whether a drop will last.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct DropErrandTests {
     /// Runs campaignctl; its n-th fsync fails. One file of a job is the first, incoming/ the one behind it.
     private func run(_ line: CommandRunner, failing number: Int, _ arguments: String...) async throws -> ProcessResult {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Commands
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct RerouteCommandTests {
     /// A campaign to two people that waits for the relay “old”.
     private func waiting() async throws -> CommandRunner {

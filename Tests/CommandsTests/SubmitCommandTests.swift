@@ -5,7 +5,7 @@ import Testing
 
 @testable import Commands
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct SubmitCommandTests {
     private static let addresses = ["a@people.example", "b@people.example"]
 

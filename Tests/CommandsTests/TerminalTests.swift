@@ -18,7 +18,7 @@ private func steering(_ bytes: [UInt8]) -> [Unicode.Scalar] {
     String(decoding: bytes, as: UTF8.self).unicodeScalars.filter { $0 != "\n" && ReportText.steers($0) }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct TerminalTests {
     @Test func `nothing in a line steers the terminal or begins a line of its own`() {
         let text = Terminal.text(["first: \(hostile)\u{0}", "second"])

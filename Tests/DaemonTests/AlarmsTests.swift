@@ -5,7 +5,7 @@ import Testing
 @testable import Daemon
 
 /// The real clock, for as short as can be.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AlarmsTests {
     private let clocks: SystemClocks
     private let alarms: Alarms

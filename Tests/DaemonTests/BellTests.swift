@@ -3,7 +3,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct BellTests {
     private let clock = VirtualClock()
 
@@ -105,7 +105,7 @@ struct BellTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct GateTests {
     private actor Room {
         private var people = 0
@@ -194,7 +194,7 @@ struct GateTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RecordGateTests {
     @Test func `an open gate lets everybody pass`() async {
         let gate = RecordGate()

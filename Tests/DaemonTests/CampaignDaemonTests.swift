@@ -8,7 +8,7 @@ import Testing
 @testable import Daemon
 
 /// What a start finds out before anything is sent.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CampaignDaemonTests {
     /// A fixture with a running campaign, whose ledger was closed at this moment by a machine of this name.
     private func stopped(machine: String? = nil, lines: [String] = []) async throws -> DaemonFixture {

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// Receipts while doubt may end by itself, and while the ledger cannot be used.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CampaignKeeperDoubtTests {
     private let fixture: DaemonFixture
 

@@ -10,7 +10,7 @@ import Testing
 @testable import Daemon
 
 /// The mail that tells an organiser how a campaign ended.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CampaignKeeperReportTests {
     private let fixture: DaemonFixture
     private let chief = "chief@library.example"

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 @testable import Ledger
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DaemonJournalTests {
     private let fixture: DaemonFixture
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// Limits of single domains, on a lane with a virtual clock.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DomainLimitsTests {
     /// Ten people of a domain with 360 messages an hour, one every ten seconds, before ten of another one.
     private static let lines = ["[relays.default.domains.\"Slow.example\"]", "messages_per_hour = 360"]

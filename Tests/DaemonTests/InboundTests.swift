@@ -9,7 +9,7 @@ import Testing
 @testable import Daemon
 
 /// What comes back by mail, and what it proves.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct InboundTests {
     private let fixture: DaemonFixture
     private let inbound: Inbound

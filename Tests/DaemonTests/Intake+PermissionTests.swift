@@ -9,7 +9,7 @@ import Testing
 @testable import Daemon
 
 /// Drops that really belong to other users: only root can make them.
-@Suite(.enabled(if: geteuid() == 0, "files are given to other users"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: geteuid() == 0, "files are given to other users"), .timeLimit(.minutes(5)))
 struct IntakePermissionTests {
     private static let quotas = [
         "[submitters.catalogue]", "users = [\"4711\"]", "bases = [\"service\"]", "controls = \"own\"",

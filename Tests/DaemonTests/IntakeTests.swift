@@ -7,7 +7,7 @@ import Testing
 
 @testable import Daemon
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct IntakeTests {
     private let fixture: DaemonFixture
     private let producer: TestSupport.SpoolDirectory
@@ -321,5 +321,14 @@ struct IntakeTests {
         try dropCampaign("once-more")
         try await fixture.serve()
         #expect(try receipt("once-more").state == "running")
+    }
+
+    @Test func `systemd starts the daemon often enough for a drop that kills it to be put aside`() throws {
+        var root = URL(fileURLWithPath: #filePath)
+        for _ in 0..<3 { root.deleteLastPathComponent() }
+        let unit = try String(contentsOf: root.appendingPathComponent("systemd/campaignd.service"), encoding: .utf8)
+        let line = try #require(unit.split(separator: "\n").first { $0.hasPrefix("StartLimitBurst=") })
+        let starts = try #require(Int(line.split(separator: "=")[1]))
+        #expect(starts > Intake.attemptLimit)
     }
 }

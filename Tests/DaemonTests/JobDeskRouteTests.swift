@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// Control jobs that give what waits for a relay to another one.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JobDeskRouteTests {
     private let fixture: DaemonFixture
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// A person ends a doubt.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JobDeskTests {
     private let fixture: DaemonFixture
     private let producer: TestSupport.SpoolDirectory

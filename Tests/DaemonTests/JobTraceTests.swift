@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// `journalctl CAMPAIGN=…` shows a job from its drop to its last receipt.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JobTraceTests {
     private typealias Event = DaemonJournal.Event
 

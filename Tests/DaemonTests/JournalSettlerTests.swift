@@ -145,7 +145,7 @@ private final class Doubtful: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct JournalSettlerTests {
     @Test func `what Postfix took up is settled as sent with its queue id`() async throws {
         let doubtful = try await Doubtful("a@people.example")

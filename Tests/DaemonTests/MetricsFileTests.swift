@@ -9,7 +9,7 @@ import Testing
 @testable import Daemon
 
 /// When the file of the metrics is written and when it goes.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MetricsFileTests {
     private func file(_ fixture: DaemonFixture, in directory: String?) -> MetricsFile {
         MetricsFile(context: fixture.context, executor: QueueExecutor(label: "metrics"), runtimeDirectory: directory)
@@ -130,6 +130,30 @@ struct MetricsFileTests {
         #expect(value("ledger_usable", in: text) == 0)
         #expect(value("incoming_drops", in: text) == 0)
         #expect(!text.contains("intents_total"))
+    }
+
+    @Test func `a refused reload is shown, and the time of the configuration stays that of the one in force`()
+        async throws
+    {
+        let fixture = try DaemonFixture()
+        let file = file(fixture, in: nil)
+        func figures() async throws -> [Double] {
+            let text = await file.page().text
+            return try ["config_last_reload_successful", "config_loaded_timestamp_seconds", "start_time_seconds"].map {
+                try #require(value($0, in: text))
+            }
+        }
+        let start = try await figures()[2]
+        #expect(try await figures() == [1, start, start], "as read at the start")
+        await fixture.clock.run(seconds: 10)
+        let now = fixture.clock.wall
+        fixture.context.meters.reloaded(false, at: now)
+        #expect(try await figures() == [0, start, start])
+        fixture.context.meters.reloaded(true, at: now)
+        #expect(try await figures() == [1, now.metric, start])
+        await fixture.clock.run(seconds: 10)
+        fixture.context.meters.reloaded(false, at: fixture.clock.wall)
+        #expect(try await figures() == [0, now.metric, start])
     }
 
     @Test func `what was sent in the last hour before a restart counts`() async throws {

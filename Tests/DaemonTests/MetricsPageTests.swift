@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// What the metrics say.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MetricsPageTests {
     @Test func `each kind of reason to pause is told apart by the words that the daemon uses`() throws {
         var streaks = Streaks(policyLimit: 1, uncertainLimit: 1)

@@ -4,7 +4,7 @@ import Testing
 @testable import Daemon
 
 /// The fakes bite: a promise that is held by a fake is worth what the fake notices.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RelayAuditorTests {
     private let clock = VirtualClock()
     private let auditor = RelayAuditor()

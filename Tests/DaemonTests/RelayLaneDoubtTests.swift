@@ -7,7 +7,7 @@ import Testing
 @testable import Daemon
 
 /// What is in doubt is handed over once more only under a key that the relay knows.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RelayLaneDoubtTests {
     private static let header = "X-Idempotency-Key"
     private static let hours = 2

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// What a stop does to a lane, wherever it is.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RelayLaneEndTests {
     private let fixture: DaemonFixture
     private let relay: ScriptedRelay

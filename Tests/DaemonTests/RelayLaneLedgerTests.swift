@@ -7,7 +7,7 @@ import Testing
 @testable import Daemon
 
 /// What lanes do while the ledger cannot be written.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RelayLaneLedgerTests {
     private static let replyCannotBeRecorded = """
         CREATE TRIGGER broken BEFORE UPDATE OF state ON deliveries WHEN OLD.state = 'inFlight'

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// One lane with a scripted relay and a virtual clock.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RelayLaneTests {
     private func addresses(_ count: Int) -> [String] { (1...count).map { "reader\($0)@people.example" } }
 

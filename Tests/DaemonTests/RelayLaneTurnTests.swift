@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// Lanes that share a limit over all relays.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RelayLaneTurnTests {
     private func pace(_ rate: Int?, _ clock: VirtualClock) -> OverallPace {
         OverallPace(

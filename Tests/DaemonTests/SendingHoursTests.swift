@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 /// Sending hours of campaigns and relays. It is Monday, nine o'clock in UTC.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SendingHoursTests {
     private func addresses(_ count: Int) -> [String] { (1...count).map { "reader\($0)@people.example" } }
 

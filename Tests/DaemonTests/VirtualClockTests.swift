@@ -1,7 +1,7 @@
 import Mailing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct VirtualClockTests {
     private let clock = VirtualClock()
 

@@ -63,7 +63,7 @@ struct DropInspectorTests {
         expectOnly(inside, "lists", "is a symbolic link")
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a named pipe is refused without waiting for its writer`() throws {
+    @Test(.timeLimit(.minutes(5))) func `a named pipe is refused without waiting for its writer`() throws {
         expectOnly(try inspectSingle { #expect(mkfifo($0, 0o644) == 0) }, "a.json", "is a named pipe")
         expectOnly(try inspect { #expect(mkfifo($0 + "/x", 0o644) == 0) }, "x", "is a named pipe")
         expectOnly(try inspectSingle(name: "a.job") { #expect(mkfifo($0, 0o644) == 0) }, "a.job", "is a named pipe")
@@ -250,7 +250,7 @@ struct DropInspectorTests {
 
     // MARK: What changes meanwhile
 
-    @Test(.timeLimit(.minutes(1))) func `a file that grows while it is copied is refused or copied as it was`() throws {
+    @Test(.timeLimit(.minutes(5))) func `a file that grows while it is copied is refused or copied as it was`() throws {
         let fixture = try SpoolFixture()
         var refused = 0
         // The writer need not meet the copy every time.
@@ -278,7 +278,7 @@ struct DropInspectorTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a directory that is swapped for a link never leads out of the drop`() throws {
+    @Test(.timeLimit(.minutes(5))) func `a directory that is swapped for a link never leads out of the drop`() throws {
         let fixture = try SpoolFixture()
         for _ in 0..<30 {
             try fixture.write("secret", to: "private/list.csv")

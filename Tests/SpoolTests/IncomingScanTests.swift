@@ -5,14 +5,6 @@ import Testing
 
 @testable import Spool
 
-/// Returns when the clock that file systems use has moved on.
-private func awaitTick() {
-    var start = timespec()
-    clock_gettime(CLOCK_REALTIME_COARSE, &start)
-    var now = start
-    while now.tv_nsec == start.tv_nsec && now.tv_sec == start.tv_sec { clock_gettime(CLOCK_REALTIME_COARSE, &now) }
-}
-
 struct IncomingScanTests {
     @Test(arguments: [".hidden.json", "a.json.tmp", "a.json.part", ".refused-a.json"])
     func `a name that begins with a dot or ends in tmp or part is ignored`(name: String) throws {
@@ -104,6 +96,43 @@ struct IncomingScanTests {
         var hints = IncomingHints()
         let scan = try fixture.spool.pending(hints: &hints, now: fixture.moment(secondsFromNow: -3600))
         #expect(scan.drops.count == 1)
+    }
+
+    @Test func `an empty directory is read again when it changed or the kernel told of it, and else not`() throws {
+        let fixture = try SpoolFixture()
+        var hints = IncomingHints()
+        let quiet = fixture.moment(secondsFromNow: 6)
+        _ = try fixture.spool.pending(hints: &hints, now: quiet)
+        awaitTick()
+        try fixture.write("{}", to: "incoming/a.json")
+        #expect(try fixture.spool.pending(hints: &hints, now: fixture.later).drops.count == 1)
+        // As if what is there had been overlooked: it stays so until there is a reason to look.
+        hints.nothing.wasRead(try fixture.spool.incoming.status(), isEmpty: true, now: fixture.later)
+        #expect(try fixture.spool.pending(hints: &hints, now: fixture.later).drops.isEmpty)
+        hints.wasClosed("a.json")
+        #expect(try fixture.spool.pending(hints: &hints, now: fixture.later).drops.count == 1)
+        #expect(try fixture.spool.pending(hints: &hints, now: fixture.later).drops.count == 1)
+    }
+
+    @Test func `of a directory that changed less than five seconds ago nothing is known`() throws {
+        let fixture = try SpoolFixture()
+        let status = try fixture.spool.incoming.status()
+        let changed = status.changed / 1_000_000
+        var nothing = EmptyDirectory()
+        for (milliseconds, isEmpty, isKnown) in [
+            (5_001, true, true), (4_999, true, false), (5_001, false, false), (-1, true, false), (5_001, true, true),
+        ] as [(Int64, Bool, Bool)] {
+            nothing.wasRead(status, isEmpty: isEmpty, now: Timestamp(milliseconds: changed + milliseconds))
+            let soon = Timestamp(milliseconds: changed + milliseconds + 30_000)
+            #expect(nothing.isStill(status, now: soon) == isKnown, "\(milliseconds) ms, empty: \(isEmpty)")
+        }
+        let read = changed + 5_001
+        let soon = Timestamp(milliseconds: read + 30_000)
+        #expect(try !nothing.isStill(fixture.spool.root.status(), now: soon), "another directory")
+        for (milliseconds, isKnown) in [(0, true), (599_999, true), (600_000, false), (-1, false)] as [(Int64, Bool)] {
+            let now = Timestamp(milliseconds: read + milliseconds)
+            #expect(nothing.isStill(status, now: now) == isKnown, "\(milliseconds) ms later")
+        }
     }
 
     @Test func `drops come in the order of their arrival`() throws {

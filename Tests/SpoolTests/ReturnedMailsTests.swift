@@ -31,6 +31,26 @@ import Testing
         #expect(try fixture.spool.newReturnedMails(limit: 9) { $0 != "2.b" }.sorted() == ["1.a", "3.c"])
     }
 
+    @Test func `what was empty is not read before it changes, and what has messages is never taken for empty`() throws {
+        var nothing = EmptyDirectory()
+        func look() throws -> Bool { try fixture.spool.hasNewReturnedMail(knowing: &nothing, now: fixture.later) }
+        #expect(try !look())
+        awaitTick()
+        try deliver("text", as: ".hidden")
+        #expect(try !look())
+        awaitTick()
+        try deliver("text", as: "1.a")
+        for _ in 0..<2 { #expect(try look()) }
+        nothing.wasRead(
+            try fixture.spool.root.openDirectory("inbound").openDirectory("new").status(), isEmpty: true,
+            now: fixture.later)
+        #expect(try !look(), "as if it had been overlooked")
+        awaitTick()
+        try fixture.spool.keepReturnedMail("1.a", isSeen: true)
+        try deliver("text", as: "2.b")
+        #expect(try look())
+    }
+
     @Test func `a message is read up to the limit, however long it is`() throws {
         try deliver("0123456789", as: "1.a")
         #expect(try begin("1.a", limit: 10) == "0123456789")

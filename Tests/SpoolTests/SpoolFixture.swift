@@ -5,6 +5,14 @@ import Testing
 
 @testable import Spool
 
+/// Returns when the clock that file systems use has moved on.
+func awaitTick() {
+    var start = timespec()
+    clock_gettime(CLOCK_REALTIME_COARSE, &start)
+    var now = start
+    while now.tv_nsec == start.tv_nsec && now.tv_sec == start.tv_sec { clock_gettime(CLOCK_REALTIME_COARSE, &now) }
+}
+
 /// A spool in a directory of its own, removed with the value.
 final class SpoolFixture {
     let path: String

@@ -19,7 +19,7 @@ extension WholeDaemon {
             return path
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `a campaign is submitted, paused, resumed and waited for, and a withdrawal stops its message`()
             async throws
         {
@@ -48,7 +48,7 @@ extension WholeDaemon {
             scenario.expectHonestDialogue()
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `a doubt is settled by address, and the campaign tells it anew`() async throws {
             let scenario = try await Scenario.running(
                 SMTPScript { $0.phase == .dot ? .taking(.closeConnection) : nil })
@@ -67,7 +67,7 @@ extension WholeDaemon {
             #expect(none.status == 1, "nobody is in doubt any more")
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(5)))
         func `a rejected job shows its faults with their places and a waiting one is not replaced`() async throws {
             let scenario = try await Scenario.running()
             let job = JobText.campaign("news", to: [.list("list.csv"), .group("nobody")], basis: "service")

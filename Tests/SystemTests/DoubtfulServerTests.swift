@@ -79,7 +79,7 @@ extension WholeDaemon {
             Proof.count(Self.trial, .losses, Self.recipients - named.count)
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `after twenty messages without a reply in a row the campaign pauses and says why`() async throws {
             let scenario = try await Scenario.running(Self.silent)
             let everybody = Scenario.readers(25)

@@ -6,7 +6,7 @@ import Testing
 extension WholeDaemon {
     /// Bad input is answered and put aside; it is never lost, and it never stops the daemon.
     @Suite struct HostileDropTests {
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `every hostile drop is answered with its faults and a good job goes through after them`() async throws {
             let scenario = try await Scenario.running()
             let pid = try #require(scenario.daemon.pid)

@@ -63,7 +63,7 @@ extension WholeDaemon {
             #expect(Int(result.outputText.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 > 5, "pages are spoilt")
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `a ledger that is damaged, gone or empty prevents the start and is left as it is`() async throws {
             let scenario = try await Scenario.running(relays: Self.relays)
             let everybody = Scenario.readers(Self.recipients)
@@ -97,7 +97,7 @@ extension WholeDaemon {
             try scenario.expectEverybodyOnce("news", everybody, trial: Self.trial)
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `a ledger that is damaged after a crash is left as it is, with its write-ahead log`() async throws {
             let scenario = try await Scenario.running(relays: Self.relays)
             let everybody = Scenario.readers(Self.recipients)
@@ -117,7 +117,7 @@ extension WholeDaemon {
             try await expectRefusal(scenario, saying: "is gone or empty")
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `a young ledger whose write-ahead log is lost is not taken for a new one`() async throws {
             let scenario = try await Scenario.running(relays: Self.relays)
             let everybody = Scenario.readers(Self.recipients)

@@ -36,7 +36,7 @@ extension WholeDaemon {
             expectSecrecy(daemon)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(5)))
         func `a wrong password pauses the campaign with the words of the relay, and nothing is sent`() async throws {
             let relay = try await PostfixRelay.start()
             let daemon = try await running(relay, password: PostfixRelay.wrongPassword)
@@ -49,7 +49,7 @@ extension WholeDaemon {
             expectSecrecy(daemon, of: PostfixRelay.wrongPassword)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(5)))
         func `a password that was set right is used after a reload, and the resumed campaign ends`() async throws {
             let relay = try await PostfixRelay.start()
             let daemon = try await running(relay, password: PostfixRelay.wrongPassword)
@@ -66,7 +66,7 @@ extension WholeDaemon {
             #expect(try relay.delivered().flatMap(\.recipients).sorted() == Scenario.readers(3))
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+        @Test(.timeLimit(.minutes(5)), arguments: [true, false])
         func `a certificate that proves nothing ends the connection before the password is said`(
             isOfUnknownAuthority: Bool
         ) async throws {
@@ -87,7 +87,7 @@ extension WholeDaemon {
             expectSecrecy(daemon)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(5)))
         func `a connection whose STARTTLS was taken away carries neither the password nor a message`() async throws {
             let relay = try await PostfixRelay.start()
             let thief = try await PostfixThief.start(before: relay.port)
@@ -106,7 +106,7 @@ extension WholeDaemon {
             expectSecrecy(daemon)
         }
 
-        @Test(.timeLimit(.minutes(1)))
+        @Test(.timeLimit(.minutes(5)))
         func `a reader whom Postfix does not know bounces, and the connection goes on`() async throws {
             let relay = try await PostfixRelay.start()
             let daemon = try await running(relay)

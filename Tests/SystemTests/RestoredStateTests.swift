@@ -85,7 +85,7 @@ extension WholeDaemon {
             try await scenario.spool.waitForState(id, "finished")
         }
 
-        @Test(.timeLimit(.minutes(2)), arguments: [Copy.backup, .files])
+        @Test(.timeLimit(.minutes(5)), arguments: [Copy.backup, .files])
         func `an older ledger sends nothing until a person resumes the campaign`(_ copy: Copy) async throws {
             let scenario = try Scenario(relays: Self.relays)
             let everybody = try await underWay(scenario)
@@ -113,7 +113,7 @@ extension WholeDaemon {
         }
 
         /// The limit of what can be known: without the system's journal nothing outside of the two files tells.
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `an older ledger with the counter of its time is not noticed where no journal tells of it`() async throws {
             let scenario = try Scenario(relays: Self.relays)
             _ = try await underWay(scenario)
@@ -129,7 +129,7 @@ extension WholeDaemon {
             try await scenario.daemon.kill()
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `a write-ahead log that lost its end holds everything until a person resumes`() async throws {
             let scenario = try Scenario(relays: Self.relays)
             _ = try await underWay(scenario, dots: 25)
@@ -149,7 +149,7 @@ extension WholeDaemon {
         @Test(
             .enabled(
                 if: LedgerRoom.isPossible && FileManager.default.fileExists(atPath: "/etc/machine-id"),
-                "binding another machine id needs root"), .timeLimit(.minutes(2)))
+                "binding another machine id needs root"), .timeLimit(.minutes(5)))
         func `a ledger that comes from another machine sends nothing until a person resumes the campaign`()
             async throws
         {
@@ -171,7 +171,7 @@ extension WholeDaemon {
             try scenario.expectEverybodyOnce("news", everybody, trial: Self.trial)
         }
 
-        @Test(.timeLimit(.minutes(2)))
+        @Test(.timeLimit(.minutes(5)))
         func `after a long downtime campaigns wait for a person, after a short one they go on`() async throws {
             let scenario = try Scenario(relays: Self.relays)
             let everybody = try await underWay(scenario)

@@ -10,7 +10,7 @@ extension WholeDaemon {
 
         private static let systems = ["bidoc", "brocade", "carerix", "extrabat", "oberon", "vubis", "wise"]
 
-        @Test(.timeLimit(.minutes(1)), arguments: systems)
+        @Test(.timeLimit(.minutes(5)), arguments: systems)
         func `every example of a system is accepted`(system: String) async throws {
             let presets = Self.root.appendingPathComponent("config/presets").path
             let daemon = try DaemonProcess(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Systemd
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReloadSocketTests {
     private let directory: TemporaryDirectory
 
