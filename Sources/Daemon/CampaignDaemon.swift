@@ -144,7 +144,9 @@ struct CampaignDaemon: Service {
             await intake.watch()
             try await fleet.begin(keeper: keeper)
             let own = executor.forTasks
-            let alive = Task(executorPreference: watching.forTasks) { await signs.keepAlive() }
+            let alive = Task(executorPreference: watching.forTasks) { [intake] in
+                await signs.keepAlive { intake.lookNow() }
+            }
             let status = Task(executorPreference: own) { await signs.showStatus() }
             group.addTask(executorPreference: intake.executor.forTasks) { await intake.run() }
             group.addTask(executorPreference: planning.forTasks) { await intake.runHeavyWork() }

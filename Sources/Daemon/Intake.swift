@@ -81,6 +81,9 @@ actor Intake {
         pause.ring()
     }
 
+    /// Looks before it is time again; what it waits for meanwhile goes on.
+    nonisolated func lookNow() { bell.ring() }
+
     /// From here on the kernel tells what is renamed into incoming/: such a drop is complete, and taken at once.
     func watch() {
         if incoming == nil, watchesIncoming { incoming = arm() }

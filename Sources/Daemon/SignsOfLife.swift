@@ -24,6 +24,8 @@ struct SignsOfLife: Sendable {
     private static let interval: Int64 = 60_000_000_000
     /// Nanoseconds until the next look where a loop seems to be stuck.
     private static let stuckInterval: Int64 = 5_000_000_000
+    /// Nanoseconds until the next look where pages of the program were given back.
+    private static let rehearsal: Int64 = 100_000_000
     /// Nanoseconds between two requests for more time to stop, and the time that is asked for, in microseconds.
     private static let stopInterval: Int64 = 10_000_000_000
     private static let stopExtension: UInt64 = 30_000_000
@@ -40,7 +42,10 @@ struct SignsOfLife: Sendable {
     }
 
     /// Tells systemd that the work loops live, and asks for time while the last reply is awaited.
-    func keepAlive() async {
+    ///
+    /// - Parameter rehearse: Has the other parts do what an idle daemon does now and then. It follows when pages of the
+    ///   program were given back: what is used again at once need not be read from the disk, and is kept.
+    func keepAlive(rehearse: @Sendable () -> Void) async {
         let interval = interval
         var stoppedAt: BootInstant?
         var told: Set<String> = []
@@ -58,9 +63,13 @@ struct SignsOfLife: Sendable {
             }
             told = Set(stuck)
             storage.look()
-            if keepsSmall { memory.look(isBusy: context.stopping.isSet || context.meters.isAnythingDue) }
             // What only looked stuck, as after the machine slept, must not miss its time.
             var next = stuck.isEmpty ? interval : min(interval, SignsOfLife.stuckInterval)
+            let isBusy = context.stopping.isSet || context.meters.isAnythingDue
+            if keepsSmall, memory.look(isBusy: isBusy) {
+                rehearse()
+                next = min(next, SignsOfLife.rehearsal)
+            }
             if context.stopping.isSet {
                 let since = stoppedAt ?? now
                 stoppedAt = since
