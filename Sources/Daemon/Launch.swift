@@ -56,7 +56,7 @@ package enum Launch {
     /// The work is not that of an asynchronous `main`, which would run above the default priority: a hardened service
     /// is refused that. Nor is it that of Swift's shared threads: see `QueueExecutor`.
     package static func serve(configuration path: String) -> Never {
-        // Two threads seldom need memory at once; and a heap that is small, is so from the first minutes on.
+        // Few threads are at work at once. With more arenas, memory would grow for an hour until each has had its most.
         _ = Heap.limitArenas(to: 2)
         let executor = QueueExecutor(label: "campaignd.main")
         Task.detached(executorPreference: executor.forTasks, priority: .medium) {
