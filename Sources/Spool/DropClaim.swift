@@ -83,9 +83,10 @@ extension SpoolDirectory {
             let directory: SpoolDescriptor
             do {
                 directory = try claims.openDirectory(entry)
-            } catch where [ENOENT, ENOTDIR, ELOOP].contains(error.code) {
+            } catch {
                 // It ended since the names were read, or is a stray file. A claim that cannot be opened for another
                 // reason must not be forgotten.
+                guard [ENOENT, ENOTDIR, ELOOP].contains(error.code) else { throw error }
                 continue
             }
             guard let name = try directory.entries(where: { !$0.isHidden }).first,
