@@ -42,7 +42,7 @@ let package = Package(
         // One thing outside of the mailing each; none imports another.
         module("RecipientLists"),
         module("Spool", ["Mailing", crypto]),
-        module("Ledger", ["Mailing", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
+        module("Ledger", ["Mailing", "CSQLite", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
         module("MIME", ["CGMime", .product(name: "Mustache", package: "swift-mustache")]),
         module("Relay", ["Mailing", "CCurl"], exclude: ["FAULTS.md"]),
         module("Systemd", ["CSystemd", .product(name: "Logging", package: "swift-log")]),
@@ -74,6 +74,7 @@ let package = Package(
         // C doors: variadics and macros only.
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
         .systemLibrary(

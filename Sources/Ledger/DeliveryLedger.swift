@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 import GRDB
 package import Mailing
@@ -94,6 +95,7 @@ package actor DeliveryLedger {
         // temporary files SQLite takes and frees 64 KiB for the journal of nearly every statement, and the page
         // faults that follow take four fifths of the time of planning.
         configuration.prepareDatabase { database in
+            try leaveLog(database, true)
             try database.execute(
                 sql: """
                     PRAGMA recursive_triggers = ON;
@@ -106,6 +108,17 @@ package actor DeliveryLedger {
                     """)
         }
         return configuration
+    }
+
+    /// Says whether closing the connection leaves the write-ahead log as it is.
+    ///
+    /// SQLite moves the log into the file by itself when the last connection is closed, and removes it. It removes it
+    /// unread, and everything in it is lost, when it could not set up the memory that connections share (`-shm`): seen
+    /// with 3.40.1 and a disk that fails twice while the ledger is opened.
+    private static func leaveLog(_ database: Database, _ isLeft: Bool) throws {
+        guard let connection = database.sqliteConnection,
+            campaignd_sqlite_leave_log(connection, isLeft ? 1 : 0) == SQLITE_OK
+        else { throw LedgerError.storage(reason: "SQLite does not take SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE") }
     }
 
     /// Looks at a ledger without being able to change it.
@@ -185,8 +198,15 @@ package actor DeliveryLedger {
     }
 
     /// Ends the use of the ledger: everything is moved from the write-ahead log into the one file.
+    ///
+    /// What cannot be moved stays in the log, where the next start finds it: that is no error.
     package func close() throws(LedgerError) {
         do {
+            try queue.inDatabase { database in
+                // Of three numbers the first is 0 if nobody and nothing was in the way; then the log is empty.
+                let row = try? Row.fetchOne(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+                if row?[0] == 0 { try Self.leaveLog(database, false) }
+            }
             try queue.close()
         } catch {
             throw LedgerError.wrapping(error)

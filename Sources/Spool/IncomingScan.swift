@@ -39,7 +39,8 @@ extension SpoolDirectory {
         hints: inout IncomingHints, now: Timestamp, limit: Int = 10_000
     ) throws(SpoolError) -> IncomingScan {
         // While it is open, the kernel tells nothing of its removal.
-        let before = try incoming.status()
+        // Opened anew: of a directory that is open a network file system tells late.
+        let before = try incoming.openDirectory(".").status()
         if try root.status(of: "incoming")?.inode != before.inode { hints.mustRearm = true }
         if !hints.isWorthAScan, hints.nothing.isStill(before, now: now) {
             hints.keep(only: [])

@@ -200,6 +200,7 @@ import Testing
         try fixture.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         let copy = try directory.read("ledger.sqlite")
         #expect(try await fixture.intend(try fixture.delivery("a@example.org", in: 1)) == .handOver)
+        try await ledger.close()
         return copy
     }
 }

@@ -49,8 +49,8 @@ import Testing
         #expect(throws: Never.self) { try DeliveryLedger(path: path) }
     }
 
-    @Test func `a ledger of a newer campaignd is refused and left alone`() throws {
-        let path = try closedLedger()
+    @Test func `a ledger of a newer campaignd is refused and left alone`() async throws {
+        let path = try await closedLedger()
         let known = LedgerSchema.migrations.count
         try LedgerFixture.raw(path.file) { try $0.execute(sql: "PRAGMA user_version = \(known + 1)") }
         #expect(throws: LedgerError.newerVersion(path: path.file, found: known + 1, known: known)) {
@@ -78,8 +78,8 @@ import Testing
         #expect(try directory.read("ledger.sqlite") == Array(text.utf8))
     }
 
-    @Test func `a damaged ledger is refused, named as such, and not a byte of it changes`() throws {
-        let path = try closedLedger()
+    @Test func `a damaged ledger is refused, named as such, and not a byte of it changes`() async throws {
+        let path = try await closedLedger()
         var bytes = try path.directory.read("ledger.sqlite")
         for index in stride(from: 4096 + 100, to: bytes.count, by: 7) { bytes[index] ^= 0x5A }
         try path.directory.write(bytes, to: "ledger.sqlite")
@@ -92,15 +92,15 @@ import Testing
         #expect(try path.directory.read("ledger.sqlite") == bytes)
     }
 
-    @Test func `a ledger whose key is lost is refused, and no new key is made for it`() throws {
-        let path = try closedLedger()
+    @Test func `a ledger whose key is lost is refused, and no new key is made for it`() async throws {
+        let path = try await closedLedger()
         try FileManager.default.removeItem(atPath: path.file + ".key")
         #expect(throws: LedgerError.wrongKey(path: path.file + ".key")) { try DeliveryLedger(path: path.file) }
         #expect(!FileManager.default.fileExists(atPath: path.file + ".key"))
     }
 
-    @Test func `a ledger with the key of another one is refused`() throws {
-        let path = try closedLedger()
+    @Test func `a ledger with the key of another one is refused`() async throws {
+        let path = try await closedLedger()
         try path.directory.write(String(repeating: "ab", count: 32) + "\n", to: "ledger.sqlite.key")
         #expect(throws: LedgerError.wrongKey(path: path.file + ".key")) { try DeliveryLedger(path: path.file) }
     }
@@ -191,10 +191,10 @@ import Testing
     }
 
     /// A ledger that was made and closed in good order, so that its file is complete without the -wal beside it.
-    private func closedLedger() throws -> (file: String, directory: TemporaryDirectory) {
+    private func closedLedger() async throws -> (file: String, directory: TemporaryDirectory) {
         let directory = try TemporaryDirectory()
         let path = directory.path("ledger.sqlite")
-        do { _ = try DeliveryLedger(path: path) }
+        try await DeliveryLedger(path: path).close()
         return (path, directory)
     }
 
