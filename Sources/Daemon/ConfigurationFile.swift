@@ -35,7 +35,10 @@ package enum ConfigurationFile {
     ) throws(Invalid) -> Configuration {
         let document: ConfigurationDocument
         do {
-            document = try TOMLDecoder(strictDecoding: true).decode(ConfigurationDocument.self, from: text)
+            let table = try TOMLTable(string: text)
+            // TOMLKit frees nothing by itself, and a daemon reads its configuration again and again.
+            defer { table.clear() }
+            document = try TOMLDecoder(strictDecoding: true).decode(ConfigurationDocument.self, from: table)
         } catch {
             throw Invalid(mistakes: [mistake(error, text: text, path: path)])
         }
