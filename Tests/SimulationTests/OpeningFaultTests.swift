@@ -23,31 +23,41 @@ struct OpeningFaultTests {
         return try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") ?? 0 }
     }
 
+    /// Opens a copy with these steps failing. Returns how many steps there were.
+    private func open(
+        _ path: String, in directory: TemporaryDirectory, tables: Int, reason: Int32, failing: [ClosedRange<Int>]
+    ) throws -> Int {
+        let copy = directory.path("copy")
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        let faults = failing.map { SimulatedDisk.Fault(first: $0.lowerBound, last: $0.upperBound, reason: reason) }
+        let disk = SimulatedDisk(crashAt: nil, faults: faults)
+        var isOpen = false
+        disk.watch {
+            // That it cannot be opened is as it should be; what counts is what is left.
+            isOpen = (try? DeliveryLedger(path: copy + "/ledger.sqlite")) != nil
+        }
+        #expect(isOpen || disk.failed > 0)
+        #expect(try self.tables(copy) == tables, "the steps \(failing) fail, opened: \(isOpen)")
+        try FileManager.default.removeItem(atPath: copy)
+        return disk.steps
+    }
+
     @Test(arguments: [EIO, ENOSPC, EROFS])
     func `whatever fails while it is opened, nothing of it is lost`(reason: Int32) async throws {
         let directory = try TemporaryDirectory()
         let (path, tables) = try await crashed(directory)
         try #require(tables > 10)
-        // None fails in the first of them, which tells how many steps there are.
-        var (first, steps) = (0, 0)
+        var steps = try open(path, in: directory, tables: tables, reason: reason, failing: [])
+        #expect(steps > 20, "\(steps) steps that may fail")
+        var first = 1
         while first <= steps {
-            for length in first == 0 ? [1] : [1, 2, 3, 4] {
-                let copy = directory.path("copy")
-                try FileManager.default.copyItem(atPath: path, toPath: copy)
-                let fault = SimulatedDisk.Fault(first: first, last: first + length - 1, reason: reason)
-                let disk = SimulatedDisk(crashAt: nil, faults: [fault])
-                var isOpen = false
-                disk.watch {
-                    // That it cannot be opened is as it should be; what counts is what is left.
-                    isOpen = (try? DeliveryLedger(path: copy + "/ledger.sqlite")) != nil
-                }
-                #expect(isOpen || disk.failed > 0)
-                steps = max(steps, disk.steps)
-                #expect(try self.tables(copy) == tables, "\(length) faults from step \(first), opened: \(isOpen)")
-                try FileManager.default.removeItem(atPath: copy)
+            let long = (0..<4).map { [first...(first + $0)] }
+            let apart = first + 2 <= steps ? ((first + 2)...steps).map { [first...first, $0...$0] } : []
+            for failing in long + apart {
+                let taken = try open(path, in: directory, tables: tables, reason: reason, failing: failing)
+                steps = max(steps, taken)
             }
             first += 1
         }
-        #expect(steps > 20, "\(steps) steps that may fail")
     }
 }
