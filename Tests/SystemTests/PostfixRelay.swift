@@ -78,7 +78,7 @@ final class PostfixRelay: Sendable {
             ["\(daemons)/master", "-c", directory.path("config"), "-d"], output: directory.path("master.log"))
         let relay = PostfixRelay(port: ports[0], directory: directory, sink: sink, master: master)
         for port in ports {
-            guard await eventually(timeout: .seconds(20), { isListening(port) }) else {
+            guard await eventually(timeout: .seconds(60), { isListening(port) }) else {
                 throw TestSupportError("nobody listens at port \(port) of 127.0.0.1. Postfix wrote: \(relay.log)")
             }
         }
