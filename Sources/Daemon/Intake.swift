@@ -34,7 +34,7 @@ actor Intake {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// incoming/ is scanned at least this often, in nanoseconds: network file systems send no events.
+    /// incoming/ is looked at so often at least, in nanoseconds: network file systems send no events.
     private static let scanInterval: Int64 = 30_000_000_000
     /// Trouble of the machine is tried again after so many nanoseconds.
     private static let retryInterval: Int64 = 1_000_000_000
