@@ -32,8 +32,9 @@ extension SpoolDirectory {
     ///
     /// What came by rename is taken at once. Anything else is taken when nobody is known to have it open and it was
     /// last changed (`st_ctime`, for a directory the latest of everything inside) five seconds before `now`. A change
-    /// in the future means that the clock was set back, so it is an old one. Where there was nothing before, and nothing
-    /// tells of a change, it is not read again for ten minutes.
+    /// in the future means that the clock was set back, so it is an old one.
+    ///
+    /// Where there was nothing before, and nothing tells of a change, it is not read again for ten minutes.
     ///
     /// - Parameter limit: how many entries are looked at.
     package func pending(
