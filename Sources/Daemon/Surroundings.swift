@@ -18,7 +18,7 @@ struct Surroundings: Sendable {
     var keepsSmall = false
     /// The decisions that are taken inside the ledger's transactions.
     var rules = HandOverRules()
-    /// Whether the kernel tells of drops; if not, incoming/ is scanned every 30 s, and whenever `wake` is called.
+    /// Whether the kernel tells of drops; if not, incoming/ is looked at every 30 s, and whenever `wake` is called.
     var watchesIncoming = true
     /// What tells this machine apart from all others; nil if that is not known.
     var machine: String?

@@ -1,6 +1,7 @@
 package import Mailing
 
 import Glibc
+import Synchronization
 
 /// A drop that the daemon has made its own by one rename. It stays claimed, also over a crash, until it is discarded
 /// or rejected.
@@ -35,7 +36,7 @@ extension SpoolDirectory {
 
     /// Takes a drop out of incoming/ into the daemon's own directory.
     package func claim(_ drop: PendingDrop) throws(SpoolError) -> ClaimOutcome {
-        let id = uniqueName()
+        let id = nextClaimID()
         let claim = ClaimedDrop(id: id, name: drop.name, attempts: 0)
         guard try claims.makeDirectory(claim.directory, mode: 0o700) else {
             throw SpoolError(claims.path(of: claim.directory), detail: "exists already; claims must be new")
@@ -145,7 +146,16 @@ extension SpoolDirectory {
     }
 
     func uniqueName() -> String { unguessableName() }
+
+    /// One that was made later sorts later, for as long as the process lives.
+    private func nextClaimID() -> String {
+        let turn = UInt64(claimCount.add(1, ordering: .relaxed).newValue).bigEndian
+        return hexadecimal(withUnsafeBytes(of: turn) { Array($0) }) + uniqueName()
+    }
 }
+
+/// The clock of the file system stands still for some milliseconds, so it cannot tell which of two claims came first.
+private let claimCount = Atomic<Int>(0)
 
 /// 128 random bits, in hexadecimal.
 func unguessableName() -> String {

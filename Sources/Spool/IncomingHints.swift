@@ -1,7 +1,8 @@
 /// What inotify told about incoming/ since it was last scanned. Hints only: the scan decides.
 package struct IncomingHints: Hashable, Sendable {
-    /// Arrived by a rename, so complete.
-    var renamed: Set<DirectoryEntryName> = []
+    /// Arrived by a rename, so complete; as the how manieth.
+    var renamed: [DirectoryEntryName: Int] = [:]
+    private var arrivals = 0
     /// Made in place and not closed since, as far as is known.
     var created: Set<DirectoryEntryName> = []
     /// Written to and not closed since.
@@ -19,12 +20,13 @@ package struct IncomingHints: Hashable, Sendable {
 
     mutating func arrivedByRename(_ name: DirectoryEntryName) {
         forgetWriting(name)
-        renamed.insert(name)
+        arrivals += 1
+        renamed[name] = arrivals
         isWorthAScan = true
     }
 
     mutating func wasCreated(_ name: DirectoryEntryName, isDirectory: Bool) {
-        renamed.remove(name)
+        renamed[name] = nil
         forgetWriting(name)
         if !isDirectory { created.insert(name) }
         isWorthAScan = true
@@ -48,7 +50,7 @@ package struct IncomingHints: Hashable, Sendable {
 
     /// Keeps only what is known of these entries.
     mutating func keep(only present: Set<DirectoryEntryName>) {
-        renamed.formIntersection(present)
+        renamed = renamed.filter { present.contains($0.key) }
         created.formIntersection(present)
         modified.formIntersection(present)
     }

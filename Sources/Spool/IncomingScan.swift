@@ -59,7 +59,7 @@ extension SpoolDirectory {
             guard let status = try incoming.status(of: name) else { continue }
             let drop = PendingDrop(
                 name: name, identity: "\(status.device)-\(status.inode)-\(status.changed)", arrival: status.changed)
-            if hints.renamed.contains(name) {
+            if hints.renamed[name] != nil {
                 drops.append(drop)
             } else if status.kind != .regular || !hints.isBeingWritten(name, size: status.size) {
                 let wait = remainingWait(lastChange(of: name, in: incoming, status), now: now)
@@ -67,7 +67,10 @@ extension SpoolDirectory {
             }
         }
         hints.isWorthAScan = false
-        drops.sort { ($0.arrival, $0.name) < ($1.arrival, $1.name) }
+        // The clock of the file system stands still for some milliseconds, and for a few drops.
+        let turns = hints.renamed
+        let turn = { (drop: PendingDrop) in turns[drop.name] ?? .max }
+        drops.sort { ($0.arrival, turn($0), $0.name) < ($1.arrival, turn($1), $1.name) }
         return IncomingScan(drops: drops, nextLook: nextLook.map { .nanoseconds($0) }, isPartial: isPartial)
     }
 

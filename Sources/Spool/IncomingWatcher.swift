@@ -2,7 +2,7 @@ import Glibc
 
 /// Watches incoming/ by inotify(7). Make it before the first scan, so that nothing falls between the two.
 ///
-/// Network file systems send no events, and a queue that is full drops them: scan every few seconds all the same.
+/// Network file systems send no events, and a queue that is full drops them: scan now and then all the same.
 package final class IncomingWatcher: Sendable {
     private let queue: SpoolDescriptor
 

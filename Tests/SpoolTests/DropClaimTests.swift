@@ -1,5 +1,6 @@
 import Glibc
 import Mailing
+import Synchronization
 import func TestSupport.becomeUnprivileged
 import Testing
 
@@ -40,6 +41,20 @@ struct DropClaimTests {
         #expect(try fixture.spool.claimed().map(\.id) == [first.id, second.id])
     }
 
+    @Test func `after a crash claims that were made at the same moment are found in their order`() throws {
+        let fixture = try SpoolFixture()
+        for number in 100...199 { try fixture.write("{}", to: "incoming/drop\(number).json") }
+        let pending = try fixture.pending().reversed()
+        let claims = try pending.map { drop in
+            guard case .claimed(let claim) = try fixture.spool.claim(drop) else {
+                throw SpoolError("claim", "\(drop.name)", code: 0)
+            }
+            return claim
+        }
+        #expect(claims.count == 100)
+        #expect(try fixture.reopened().claimed() == claims)
+    }
+
     @Test func `after a crash what was claimed is found again under its name`() throws {
         let fixture = try SpoolFixture()
         try fixture.drop("a.job", ["job.json": "{}"])
@@ -50,21 +65,25 @@ struct DropClaimTests {
     @Test func `a claim that ends while others read the claims is no trouble to them`() async throws {
         let fixture = try SpoolFixture()
         for number in 0..<40 { try fixture.write("", to: "work/claimed/claim\(number)/a.json") }
+        let looks = Mutex(0)
         let reading = Task { [spool = fixture.spool] in
-            var looks = 0
-            repeat {
+            while !Task.isCancelled {
                 _ = try spool.claimed()
-                looks += 1
+                looks.withLock { $0 += 1 }
                 await Task.yield()
-            } while !Task.isCancelled
-            return looks
+            }
         }
-        for _ in 0..<60 {
+        while looks.withLock({ $0 }) == 0 { await Task.yield() }
+        let before = looks.withLock { $0 }
+        var rounds = 0
+        while rounds < 60 || looks.withLock({ $0 }) < before + 10 {
             try fixture.drop("a.json", ["": "{}"])
             #expect(try fixture.spool.discard(fixture.claim()) == nil)
+            rounds += 1
+            await Task.yield()
         }
         reading.cancel()
-        #expect(try await reading.value > 0)
+        try await reading.value
     }
 
     @Test func `a crash between making the claim and the rename leaves the drop where it was`() throws {

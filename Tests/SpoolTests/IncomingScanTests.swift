@@ -32,6 +32,19 @@ struct IncomingScanTests {
         #expect(scan.nextLook == nil)
     }
 
+    /// Many come before the clock of the file system ticks; their names go the other way.
+    @Test func `drops that come at the same moment are taken in the order in which they came`() throws {
+        let fixture = try SpoolFixture()
+        let watcher = try IncomingWatcher(fixture.spool)
+        let names = (100...199).reversed().map { "drop\($0).json" }
+        for name in names { try fixture.write("{}", to: "tmp/\(name)") }
+        for name in names { #expect(rename("\(fixture.path)/tmp/\(name)", "\(fixture.path)/incoming/\(name)") == 0) }
+        var hints = IncomingHints()
+        try watcher.drain(into: &hints)
+        let scan = try fixture.spool.pending(hints: &hints, now: fixture.moment(secondsFromNow: 0))
+        #expect(scan.drops.map(\.name.description) == names)
+    }
+
     @Test func `what is written in place is taken when it is closed and has been quiet for five seconds`() throws {
         let fixture = try SpoolFixture()
         let watcher = try IncomingWatcher(fixture.spool)
