@@ -125,6 +125,11 @@ package enum Launch {
         _ logger: Logger, _ why: String, _ status: Int32, _ event: DaemonJournal.Event = .startFailed
     ) -> Int32 {
         logger.critical("\(why)", metadata: ["MESSAGE_ID": "\(event.rawValue)", "EXIT_STATUS": "\(status)"])
+        do throws(NotificationError) {
+            try ServiceNotifier().status("It has ended, and sends nothing: \(why)")
+        } catch {
+            logger.info("\(error)")
+        }
         return status
     }
 

@@ -45,8 +45,8 @@ package actor DeliveryLedger {
         if isNew { made = try LedgerKey.load(path: path + ".key", mayCreate: true) }
         let queue: DatabaseQueue
         do {
-            // Closing a connection that may write moves the write-ahead log into the file, which a damaged ledger must
-            // not suffer: it is left as it is.
+            // What is damaged, or no ledger of ours, is left as it is: a connection that may write would roll a journal
+            // back first, and make what is missing beside it.
             if !isNew { try DeliveryLedger.inspect(path, intents: counter.read()) }
             queue = try DatabaseQueue(path: path, configuration: DeliveryLedger.configuration)
             try queue.inDatabase { try DeliveryLedger.checkIdentity($0, path: path, intents: counter.read()) }
@@ -203,6 +203,8 @@ package actor DeliveryLedger {
     package func close() throws(LedgerError) {
         do {
             try queue.inDatabase { database in
+                // Whoever reads just now holds up no stop.
+                _ = try? Self.setPatience(database, milliseconds: 100)
                 // Of three numbers the first is 0 if nobody and nothing was in the way; then the log is empty.
                 let row = try? Row.fetchOne(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
                 if row?[0] == 0 { try Self.leaveLog(database, false) }

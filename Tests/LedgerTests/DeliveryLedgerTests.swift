@@ -92,6 +92,30 @@ import Testing
         #expect(try path.directory.read("ledger.sqlite") == bytes)
     }
 
+    /// A start reads of the people only whom it needs.
+    @Test func `a ledger that is damaged where a start reads nothing is refused as well`() async throws {
+        let directory = try await closedLedger(of: (1...3000).map { "reader\($0)@readers.example" })
+        let path = directory.path("ledger.sqlite")
+        let page = try #require(
+            try LedgerFixture.raw(path) {
+                try Int.fetchOne(
+                    $0,
+                    sql: """
+                        SELECT pageno FROM dbstat WHERE name = 'contacts' AND pagetype = 'leaf'
+                        ORDER BY path LIMIT 1 OFFSET 20
+                        """)
+            })
+        var bytes = try directory.read("ledger.sqlite")
+        for index in (page - 1) * 4096..<page * 4096 { bytes[index] = 0xA5 }
+        try directory.write(bytes, to: "ledger.sqlite")
+        let error = #expect(throws: LedgerError.self) { try DeliveryLedger(path: path) }
+        guard case .damaged(path, _) = error else {
+            Issue.record("it was \(String(describing: error))")
+            return
+        }
+        #expect(try directory.read("ledger.sqlite") == bytes)
+    }
+
     @Test func `a ledger whose key is lost is refused, and no new key is made for it`() async throws {
         let path = try await closedLedger()
         try FileManager.default.removeItem(atPath: path.file + ".key")
@@ -196,6 +220,14 @@ import Testing
         let path = directory.path("ledger.sqlite")
         try await DeliveryLedger(path: path).close()
         return (path, directory)
+    }
+
+    /// The same with these people in it.
+    private func closedLedger(of people: [String]) async throws -> TemporaryDirectory {
+        let fixture = try LedgerFixture()
+        try await fixture.register(people)
+        try await fixture.ledger.close()
+        return fixture.directory
     }
 
     /// Expects that a verb throws when a statement of it is refused, and that the whole file is as before.

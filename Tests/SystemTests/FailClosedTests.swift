@@ -93,14 +93,16 @@ extension WholeDaemon {
             try await expectGoesOn(scenario, everybody)
         }
 
-        @Test(.timeLimit(.minutes(3)))
-        func `a ledger that becomes read-only stops every dot until it can be written again`() async throws {
+        @Test(.timeLimit(.minutes(3)), arguments: ["EROFS", "EIO"])
+        func `a ledger that cannot be written stops every dot until it can be written again`(
+            error: String
+        ) async throws {
             let scenario = try Scenario(relays: Self.relays)
             let everybody = try await underWay(scenario)
             let path = scenario.daemon.ledgerPath
             let pid = try #require(scenario.daemon.pid)
             let struck = try await FailingCalls(
-                pid, "pwrite64,fsync,fdatasync,ftruncate", error: "EROFS", paths: [path, path + "-wal"])
+                pid, "pwrite64,fsync,fdatasync,ftruncate", error: error, paths: [path, path + "-wal"])
             try await expectNothingLeaves(scenario, saying: "disk I/O error", ledger: scenario.ledger)
             #expect(try await struck.end() > 0, "calls were struck")
             try await expectGoesOn(scenario, everybody)
@@ -128,6 +130,17 @@ extension WholeDaemon {
             try await expectNothingLeaves(scenario, saying: "locked", ledger: scenario.ledger)
             close(end)
             try await locker.waitUntilExit(timeout: .seconds(10))
+            try await expectGoesOn(scenario, everybody)
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a ledger that is damaged in mid-campaign stops every dot until it is sound again`() async throws {
+            let scenario = try Scenario(relays: Self.relays)
+            let everybody = try await underWay(scenario)
+            let damage = LedgerDamage(scenario.daemon.ledgerPath)
+            try await damage.spoil()
+            try await expectNothingLeaves(scenario, saying: "malformed", ledger: nil)
+            try await damage.mend()
             try await expectGoesOn(scenario, everybody)
         }
 

@@ -37,6 +37,10 @@ extension WholeDaemon {
             #expect(try await scenario.daemon.waitUntilExit(timeout: .seconds(20)) == status)
             let said = String(scenario.daemon.standardError.dropFirst(written))
             #expect(said.contains(words), "\(said)")
+            let isTold = await eventually(timeout: .seconds(5)) {
+                scenario.status.hasPrefix("STATUS=It has ended, and sends nothing: ") && scenario.status.contains(words)
+            }
+            #expect(isTold, "the status says why: \(scenario.status)")
             let after = try LedgerFile.bytes(path)
             for (suffix, bytes) in before {
                 // Whoever reads leaves an empty log behind.
