@@ -27,6 +27,7 @@ final class Machine: Sendable {
         var hasEnded = false
         var reload: AsyncStream<Reload>.Continuation?
         var journal: [String] = []
+        var recovery: Int?
     }
 
     init(
@@ -107,7 +108,11 @@ final class Machine: Sendable {
     /// Runs whatever is ready, with the disk watched.
     func drain() {
         disk.watch { _ = scheduler.drain() }
+        state.withLock { $0.recovery = $0.recovery ?? disk.steps }
     }
+
+    /// How many steps it took before it waited for anything: it opened the ledger and went on with what it found.
+    var recovery: Int { state.withLock { $0.recovery ?? 0 } }
 
     func wake() { state.withLock { $0.daemon }?.wake() }
     func reload() { _ = state.withLock { $0.reload }?.yield(Reload()) }

@@ -16,6 +16,10 @@ enum Mutant: String, Sendable, CaseIterable {
     case silenceIsRetried
     /// A 4yz to the dot is taken for good.
     case refusalIsSent
+    /// A 2yz to the dot is not believed.
+    case successIsDoubted
+    /// Instant 2 takes everybody for somebody who refused.
+    case everybodyIsWithheld
     /// Instant 2 does not look whether the campaign still runs.
     case pauseIsIgnored
     /// Instant 2 does not look whether the windows are still open.
@@ -41,6 +45,23 @@ enum Mutant: String, Sendable, CaseIterable {
         }
     }
 
+    /// What the judge has to say of it: another failure may have another reason.
+    var words: String {
+        switch self {
+        case .recoveryRequeues, .dotBeforeCommit, .silenceIsRetried, .sentIsRerouted, .inFlightIsRerouted,
+            .doubtIsRerouted:
+            "double: "
+        case .consentIsNotAsked: "after the withdrawal"
+        case .slotIsForgotten, .domainLimitIsNotKnown, .domainLimitIsForgotten: " ms apart"
+        case .refusalIsSent: " is sent in "
+        case .successIsDoubted: " is uncertain in "
+        case .everybodyIsWithheld: " is withheld in "
+        case .pauseIsIgnored: " after its pause"
+        case .windowIsIgnored: "outside of the window"
+        case .routeIsIgnored, .rowsAreLeftBehind: " after that was rerouted"
+        }
+    }
+
     var isEarly: Bool { self == .dotBeforeCommit }
 
     var rules: HandOverRules {
@@ -62,6 +83,11 @@ enum Mutant: String, Sendable, CaseIterable {
         case .dotBeforeCommit, .domainLimitIsNotKnown, .sentIsRerouted, .inFlightIsRerouted, .doubtIsRerouted,
             .rowsAreLeftBehind:
             HandOverRules()
+        case .successIsDoubted:
+            HandOverRules(conclude: { delivery, outcome, now, retries in
+                delivery.conclude(outcome == .sent ? .uncertain : outcome, now: now, retries: retries)
+            })
+        case .everybodyIsWithheld: .asking { $0.objection = .refused }
         case .silenceIsRetried:
             HandOverRules(conclude: { delivery, outcome, now, retries in
                 let taken: Outcome = outcome == .uncertain ? .deferred(isGreylisting: true) : outcome

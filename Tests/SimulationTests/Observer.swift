@@ -21,6 +21,8 @@ struct Record: Sendable {
         var action: String
         var campaign: String
         var settlement: String?
+        /// Whom it is about; nil for everybody.
+        var address: String?
         var route: Route?
         var droppedAt: Int64
         var seenAt: Int64?
@@ -42,10 +44,13 @@ struct Record: Sendable {
     /// In true nanoseconds.
     var crashedAt: [Int64] = []
     var crashes: Int { crashedAt.count }
-    /// How many deliveries may be in doubt because of the crashes: one a relay each.
+    /// How many deliveries may be in doubt though their relay answered: one a relay for each crash, and for each run in
+    /// which the disk failed.
     var doubtsOfCrashes = 0
     /// Steps of each run.
     var steps: [Int] = []
+    /// Those of them before each daemon waited for anything for the first time.
+    var recoveries: [Int] = []
     var failedSteps = 0
     var objections: [String] = []
     var withdrawals: [String: Withdrawal] = [:]
@@ -137,7 +142,9 @@ final class Observer: Sendable {
     func left(_ machine: Machine, run: Int) {
         state.withLock { state in
             state.record.steps.append(machine.disk.steps)
+            state.record.recoveries.append(machine.recovery)
             state.record.failedSteps += machine.disk.failed
+            if machine.disk.failed > 0, !machine.disk.hasCrashed { state.record.doubtsOfCrashes += state.relays }
             state.record.journal += ["--- run \(run)"] + machine.journal
         }
     }

@@ -109,6 +109,19 @@ struct Scenario: Sendable {
         return found
     }
 
+    /// Whether a relay is not configured for a while: a job that wants it then is rejected.
+    var takesRelaysAway: Bool {
+        events.contains { if case .change(_, .isConfigured(false)) = $0.action { true } else { false } }
+    }
+
+    /// Whether some doubts pause a campaign.
+    var pausesInDoubt: Bool { !settings.contains("pause_after_uncertain = 0") }
+
+    /// Whether a campaign is dropped again under another id: whichever comes second is held.
+    func repeats(_ campaign: String) -> Bool {
+        events.contains { if case .again(campaign, let id) = $0.action { id != campaign } else { false } }
+    }
+
     init() {}
 
     /// Reads the lines; empty ones and those that begin with # count nothing.

@@ -26,6 +26,9 @@ final class SimulatedRelay: Sendable {
             case .accept, .silent, .notWritten: false
             }
         }
+
+        /// Whether it says that no later attempt will do better.
+        var isForGood: Bool { if case .reply(_, 500..., _) = self { true } else { false } }
     }
 
     /// One final dot.
@@ -41,6 +44,8 @@ final class SimulatedRelay: Sendable {
         var isTaken: Bool
         /// Whether the daemon may try again after this one.
         var mayRepeat: Bool
+        /// No reply comes, though nothing crashes.
+        var isSilent = false
         /// The idempotency key, if there was one.
         var key: String?
 
@@ -208,7 +213,7 @@ final class SimulatedConnection: RelayConnection {
             relay: relay.name, recipient: envelope.recipient.text, campaign: String(campaign),
             at: machine.trueTime, wall: machine.clock.wall, isTaken: true, mayRepeat: false, key: header["x-key"])
         switch answer {
-        case .silent(let taken): dot.isTaken = taken
+        case .silent(let taken): (dot.isTaken, dot.isSilent) = (taken, true)
         case .reply(_, let code, let text):
             dot.isTaken = code / 100 == 2
             dot.mayRepeat = code / 100 == 4 || text.hasPrefix("5.7.")

@@ -22,12 +22,18 @@ struct Trials: Sendable {
         var doubles = 0
         var losses = 0
         var unexplained = 0
-        /// The first few that went wrong: label and reasons.
+        /// The first few that went wrong: label, reasons and the end of the journal.
         var failures: [String] = []
-        /// Steps of the runs of the last world that was played.
+        /// The reasons of all.
+        var reasons: Set<String> = []
+        /// Steps of the runs of the one world that was played, and those of each before it waited for anything.
         var steps: [Int] = []
+        var recoveries: [Int] = []
 
         var isGood: Bool { doubles + losses + unexplained == 0 }
+
+        /// Whether one failed for a reason that has these words.
+        func fails(_ words: String) -> Bool { reasons.contains { $0.contains(words) } }
 
         static func + (left: Sum, right: Sum) -> Sum {
             var sum = left
@@ -39,6 +45,7 @@ struct Trials: Sendable {
             sum.losses += right.losses
             sum.unexplained += right.unexplained
             sum.failures = Array((sum.failures + right.failures).prefix(5))
+            sum.reasons.formUnion(right.reasons)
             return sum
         }
 
@@ -52,13 +59,13 @@ struct Trials: Sendable {
         }
     }
 
-    /// Plays them all, or, until the first that goes wrong, as many as it takes.
-    static func play(_ trials: [Trial], untilFirstFailure: Bool = false) async -> Sum {
+    /// Plays them all, or as many as it takes until one fails for a reason that has these words.
+    static func play(_ trials: [Trial], until words: String? = nil) async -> Sum {
         await withCheckedContinuation { continuation in
             Thread.detachNewThread {
                 let sum = Mutex(Sum())
                 DispatchQueue.concurrentPerform(iterations: trials.count) { index in
-                    if untilFirstFailure, sum.withLock({ !$0.isGood }) { return }
+                    if let words, sum.withLock({ $0.fails(words) }) { return }
                     let one = playHere(trials[index])
                     sum.withLock { $0 = $0 + one }
                 }
@@ -83,10 +90,12 @@ struct Trials: Sendable {
             sum.failedSteps = record.failedSteps
             sum.dots = record.dots.count
             sum.steps = record.steps
+            sum.recoveries = record.recoveries
             sum.doubles = verdict.doubles.count
             sum.losses = verdict.losses.count
             sum.unexplained = verdict.unexplained.count
             if !verdict.isGood {
+                sum.reasons = Set(verdict.description.split(separator: "\n").map(String.init))
                 sum.failures = ["\(trial.label):\n\(verdict)\n\(record.journal.suffix(60).joined(separator: "\n"))"]
             }
         } catch {

@@ -13,8 +13,8 @@ final class World {
     struct Fate: Sendable {
         /// nil: whatever is ready first runs first.
         var seed: UInt64?
-        /// The first run crashes at its step of this number, the second at its own, and so on.
-        var crashes: [Int] = []
+        /// The first run crashes at its step of this number, the second at its own, and so on; nil for no crash.
+        var crashes: [Int?] = []
         /// Faults of the disk in the first, second … run.
         var faults: [[SimulatedDisk.Fault]] = []
         var mutant: Mutant?
@@ -42,6 +42,8 @@ final class World {
     private var ending: (end: Scenario.End, seconds: Double)?
     private var texts: [String: String] = [:]
     private var count = 0
+    /// When the latest drop came, by the clock of the real file system.
+    private var latestDrop: Int64 = 0
     /// All is done, and the daemon was told to stop for good.
     private var isLast = false
 
@@ -172,8 +174,10 @@ final class World {
 
     private func leave(_ machine: Machine) throws {
         observer.left(machine, run: run)
+        let spool = spool
         try FileManager.default.copyItem(atPath: directory, toPath: "\(root)/\(run + 1)")
         run += 1
+        latestDrop = try DropOrder.keep(from: spool, to: self.spool)
         // Not even a mad world goes on for ever.
         guard run < 200 else {
             throw TestSupportError("200 starts bring the world to no end: \(machine.failure ?? "no failure")")
@@ -249,7 +253,8 @@ final class World {
         extra["as"] = settlement.map { .string($0) }
         extra["address"] = name.map { .string(Scenario.address($0)) }
         let control = Record.Control(
-            action: action, campaign: campaign, settlement: settlement, droppedAt: moment.true)
+            action: action, campaign: campaign, settlement: settlement, address: name.map(Scenario.address),
+            droppedAt: moment.true)
         observer.controls(control, job: id)
         try drop(id, JobText.control(id, action, campaign: campaign, extra: extra))
     }
@@ -270,6 +275,7 @@ final class World {
     private func drop(_ name: String, _ text: String, isJob: Bool = true) throws {
         if isJob { observer.expects(name) }
         try TestSupport.SpoolDirectory(path: spool).dropFile(name, json: text)
+        latestDrop = try DropOrder.settle("\(spool)/incoming/\(name).json", after: latestDrop)
         if case .running(let machine) = phase { machine.wake() }
     }
 
@@ -283,6 +289,7 @@ final class World {
         observer.expects("people")
         try TestSupport.SpoolDirectory(path: spool).dropBundle(
             "people", json: JobText.contacts("people"), files: ["list.csv": Array(list.utf8)])
+        latestDrop = try DropOrder.settle("\(spool)/incoming/people.job", after: latestDrop)
     }
 
     // MARK: Files

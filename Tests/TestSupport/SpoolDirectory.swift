@@ -127,6 +127,10 @@ package struct JobReceipt: Sendable {
     /// All of it.
     package let json: JSONValue
 
+    package init(json: JSONValue) {
+        self.json = json
+    }
+
     /// One complaint about a job.
     package struct Complaint: Sendable, Equatable {
         /// The file that it is about.
