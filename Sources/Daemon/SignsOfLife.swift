@@ -142,7 +142,7 @@ struct SignsOfLife: Sendable {
             for (_, why) in context.progress.warnings.sorted(by: { $0.key < $1.key }) { line += "; \(why)" }
             return (line, true)
         } catch {
-            return ("The ledger cannot be read: \(error)", false)
+            return ("Nothing can be counted, and nothing is sent: \(error)", false)
         }
     }
 
