@@ -53,6 +53,7 @@ struct DropClaimTests {
         }
         #expect(claims.count == 100)
         #expect(try fixture.reopened().claimed() == claims)
+        #expect(claims.map(\.id) == claims.map(\.id).sorted(), "also where the times of the files are the same")
     }
 
     @Test func `after a crash what was claimed is found again under its name`() throws {
