@@ -56,15 +56,22 @@ extension Judge {
         let isCause =
             switch receipt.state {
             case "rejected": scenario.takesRelaysAway
-            case "paused":
-                because.contains("uncertain")
-                    ? scenario.pausesInDoubt && record.dots.contains { $0.campaign == campaign }
-                    : record.controls.values.contains { $0.campaign == campaign && $0.action == "pause" }
+            case "paused": mayPause(campaign, because)
             case "held": scenario.repeats(campaign)
             default: false
             }
         guard !isCause else { return }
         verdict.unexplained.append("\(campaign) is \(receipt.state) without a cause: “\(because)”")
+    }
+
+    private func mayPause(_ campaign: String, _ because: String) -> Bool {
+        if because.hasSuffix("got no answer to the final dot") {
+            return scenario.pausesInDoubt && record.dots.contains { $0.campaign == campaign && $0.isSilent }
+        }
+        if because.contains("were refused by the relay's policy") { return scenario.refusesByPolicy }
+        return record.controls.values.contains {
+            $0.campaign == campaign && $0.action == "pause" && !$0.isRejected
+        }
     }
 
     /// Whoever is to be told of the end of a campaign is told by one job, whatever changes later.

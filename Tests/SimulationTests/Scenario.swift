@@ -117,6 +117,13 @@ struct Scenario: Sendable {
     /// Whether some doubts pause a campaign.
     var pausesInDoubt: Bool { !settings.contains("pause_after_uncertain = 0") }
 
+    /// Whether a relay refuses something by its policy: some of that in a row pauses a campaign.
+    var refusesByPolicy: Bool {
+        answers.contains { person in
+            person.answers.contains { if case .reply(_, _, let text) = $0 { text.hasPrefix("5.7.") } else { false } }
+        }
+    }
+
     /// Whether a campaign is dropped again under another id: whichever comes second is held.
     func repeats(_ campaign: String) -> Bool {
         events.contains { if case .again(campaign, let id) = $0.action { id != campaign } else { false } }
