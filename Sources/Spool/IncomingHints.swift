@@ -1,6 +1,6 @@
 /// What inotify told about incoming/ since it was last scanned. Hints only: the scan decides.
 package struct IncomingHints: Hashable, Sendable {
-    /// Arrived by a rename, so complete; as the how manieth.
+    /// Arrived by a rename, so complete; with its place in their order.
     var renamed: [DirectoryEntryName: Int] = [:]
     private var arrivals = 0
     /// Made in place and not closed since, as far as is known.
