@@ -67,17 +67,19 @@ struct DropClaimTests {
         let fixture = try SpoolFixture()
         for number in 0..<40 { try fixture.write("", to: "work/claimed/claim\(number)/a.json") }
         let looks = Mutex(0)
+        let hasEnded = Mutex(false)
         let reading = Task { [spool = fixture.spool] in
+            defer { hasEnded.withLock { $0 = true } }
             while !Task.isCancelled {
                 _ = try spool.claimed()
                 looks.withLock { $0 += 1 }
                 await Task.yield()
             }
         }
-        while looks.withLock({ $0 }) == 0 { await Task.yield() }
+        while looks.withLock({ $0 }) == 0, !hasEnded.withLock({ $0 }) { await Task.yield() }
         let before = looks.withLock { $0 }
         var rounds = 0
-        while rounds < 60 || looks.withLock({ $0 }) < before + 10 {
+        while !hasEnded.withLock({ $0 }), rounds < 60 || looks.withLock({ $0 }) < before + 10 {
             try fixture.drop("a.json", ["": "{}"])
             #expect(try fixture.spool.discard(fixture.claim()) == nil)
             rounds += 1
